@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bytes that wait: read and not yet forwarded, or to be written and not yet taken by the kernel.
+///
+/// A handle; its memory belongs to the worker's ``BufferPool``. An empty buffer holds no memory, so an idle connection has
+/// none.
+struct Buffer: BitwiseCopyable {
+    fileprivate(set) var base: UnsafeMutableRawPointer?
+    fileprivate(set) var capacity: Int = 0
+    /// The waiting bytes are `start..<end`.
+    private(set) var start: Int = 0
+    private(set) var end: Int = 0
+
+    var count: Int { end - start }
+    var isEmpty: Bool { start == end }
+    var bytes: UnsafeRawPointer { UnsafeRawPointer(base! + start) }
+    /// Where more bytes may be written, and how many.
+    var room: Int { capacity - end }
+    var tail: UnsafeMutableRawPointer { base! + end }
+
+    /// Counts bytes that have been written to ``tail``.
+    mutating func commit(_ count: Int) { end += count }
+
+    /// Forgets the first `count` bytes.
+    mutating func consume(_ count: Int) {
+        start += count
+        assert(start <= end)
+    }
+
+    fileprivate mutating func adopt(_ memory: UnsafeMutableRawPointer, capacity: Int) {
+        let waiting = count
+        if waiting > 0 { memory.copyMemory(from: base! + start, byteCount: waiting) }
+        base = memory
+        self.capacity = capacity
+        start = 0
+        end = waiting
+    }
+
+    fileprivate mutating func compact() {
+        guard start > 0 else { return }
+        let waiting = count
+        if waiting > 0 { base!.copyMemory(from: base! + start, byteCount: waiting) }  // memmove: may overlap
+        start = 0
+        end = waiting
+    }
+}
+
+/// A worker's memory for ``Buffer``s, in four sizes, with a free list each.
+struct BufferPool: ~Copyable {
+    /// Sizes in bytes. The largest holds a head at its limit together with one full read and a kept request.
+    static let sizes = (small: 4096, medium: 16384, large: 65536, largest: 262_144)
+    /// How many bytes of free buffers are kept for reuse; beyond it they go back to the allocator, so that one burst does
+    /// not hold memory for ever.
+    static let keptBytes = 8 << 20
+
+    /// One list per size, linked through the buffers' first words.
+    private var free = InlineArray<4, UnsafeMutableRawPointer?>(repeating: nil)
+    private var freeBytes = 0
+
+    /// Makes room for `count` more bytes. The pod that pays is charged for the memory.
+    mutating func reserve(_ buffer: inout Buffer, _ count: Int, for pod: PodRef) {
+        if buffer.base != nil {
+            if buffer.room >= count { return }
+            if buffer.capacity - buffer.count >= count {
+                buffer.compact()
+                return
+            }
+        }
+        let size = sizeFor(buffer.count + count)
+        let memory = allocate(size)
+        let (old, oldSize) = (buffer.base, buffer.capacity)
+        buffer.adopt(memory, capacity: size)
+        pod.pointee.bufferedBytes += size - oldSize
+        if let old { recycle(old, oldSize) }
+    }
+
+    /// Adds a copy of bytes at the end.
+    mutating func append(_ buffer: inout Buffer, _ bytes: UnsafeRawPointer, _ count: Int, for pod: PodRef) {
+        guard count > 0 else { return }
+        reserve(&buffer, count, for: pod)
+        buffer.tail.copyMemory(from: bytes, byteCount: count)
+        buffer.commit(count)
+    }
+
+    /// Gives the memory back.
+    mutating func release(_ buffer: inout Buffer, for pod: PodRef) {
+        guard let base = buffer.base else { return }
+        pod.pointee.bufferedBytes -= buffer.capacity
+        recycle(base, buffer.capacity)
+        buffer = Buffer()
+    }
+
+    /// Gives the memory back if nothing waits in it.
+    mutating func releaseIfEmpty(_ buffer: inout Buffer, for pod: PodRef) {
+        if buffer.isEmpty { release(&buffer, for: pod) }
+    }
+
+    private func sizeFor(_ count: Int) -> Int {
+        let sizes = BufferPool.sizes
+        if count <= sizes.small { return sizes.small }
+        if count <= sizes.medium { return sizes.medium }
+        if count <= sizes.large { return sizes.large }
+        // Reads stop while anything waits, so no buffer ever needs more (see `sizes`).
+        precondition(count <= sizes.largest, "buffer over its bound")
+        return sizes.largest
+    }
+
+    private mutating func allocate(_ size: Int) -> UnsafeMutableRawPointer {
+        let list = listIndex(size)
+        guard let head = free[list] else { return .allocate(byteCount: size, alignment: 16) }
+        free[list] = head.load(as: UnsafeMutableRawPointer?.self)
+        freeBytes -= size
+        return head
+    }
+
+    private mutating func recycle(_ memory: UnsafeMutableRawPointer, _ size: Int) {
+        #if DEBUG
+            memory.initializeMemory(as: UInt8.self, repeating: 0xa5, count: size)
+        #endif
+        guard freeBytes + size <= BufferPool.keptBytes else {
+            memory.deallocate()
+            return
+        }
+        let list = listIndex(size)
+        memory.storeBytes(of: free[list], as: UnsafeMutableRawPointer?.self)
+        free[list] = memory
+        freeBytes += size
+    }
+
+    private func listIndex(_ size: Int) -> Int {
+        switch size {
+        case BufferPool.sizes.small: 0
+        case BufferPool.sizes.medium: 1
+        case BufferPool.sizes.large: 2
+        default: 3
+        }
+    }
+}
