@@ -78,7 +78,7 @@ struct Worker: ~Copyable {
     var generation: UInt16 = 0
 
     var series = SeriesTable()
-    var counters = InlineArray<16, UInt64>(repeating: 0)
+    var counters = InlineArray<32, UInt64>(repeating: 0)
     var taps: [CompiledTap] = []
     var tapBuffer = MessageWriter()
     var nextStream: UInt64 = 0

@@ -6,7 +6,7 @@ package import Telemetry
 /// Limits and version of the link between agent and proxy.
 package enum ProxyLink {
     /// Raised with every change of a message: two builds that differ in it do not talk, the agent starts its own proxy.
-    package static let version: UInt32 = 1
+    package static let version: UInt32 = 2
     /// The largest message, in bytes: under the kernel's default for one datagram on a Unix socket (208 KiB buffer).
     package static let maximumMessageBytes = 65_536
     /// The name of the proxy's listening socket in the agent's run directory.

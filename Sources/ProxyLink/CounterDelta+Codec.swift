@@ -104,9 +104,11 @@ extension TCPSeriesKey {
 extension HTTPSeriesDelta {
     func encode(into writer: inout MessageWriter) {
         writer.write(requests)
+        writer.write(liveChange)
         writer.write(UInt32(responses.count))
         for entry in responses {
             writer.write(entry.status)
+            writer.write(entry.grpcStatus)
             writer.write(entry.isSuccess)
             writer.write(entry.count)
             writer.write(entry.latencySumMs)
@@ -120,15 +122,17 @@ extension HTTPSeriesDelta {
 
     init(decoding reader: inout MessageReader) throws(MalformedMessage) {
         requests = try reader.read()
+        liveChange = try reader.read()
         responses = []
-        for _ in 0..<(try reader.readCount(elementSize: 23)) {
+        for _ in 0..<(try reader.readCount(elementSize: 24)) {
             let status: UInt16 = try reader.read()
+            let grpcStatus = try reader.readGRPCStatus()
             let isSuccess = try reader.readBool()
             let count: UInt64 = try reader.read()
             let sum: UInt64 = try reader.read()
             responses.append(
                 Responses(
-                    status: status, isSuccess: isSuccess, count: count, latencySumMs: sum,
+                    status: status, grpcStatus: grpcStatus, isSuccess: isSuccess, count: count, latencySumMs: sum,
                     latencyMs: try reader.readBins(below: UInt16(LatencyBins.linkerdBoundsMs.count + 1))))
         }
         latency = try reader.readBins(below: UInt16(LatencyBins.count))

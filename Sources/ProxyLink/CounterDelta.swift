@@ -42,6 +42,10 @@ package struct HTTPSeriesKey: Hashable, Sendable {
 /// Requests and responses of one series.
 package struct HTTPSeriesDelta: Equatable, Sendable {
     package var requests: UInt64 = 0
+    /// By how much the number of requests that have begun and not ended has changed since the last collection on this
+    /// link. Summed over all workers it is how many are open. A new link begins at zero: the first collection on it
+    /// gives all that are open, so that an agent that has just started knows of streams that began long before it.
+    package var liveChange: Int32 = 0
     package var responses: [Responses] = []
     /// Time from the request's head to the response's head, over all statuses: ``LatencyBins`` index and count.
     package var latency: [BinCount] = []
@@ -55,16 +59,26 @@ package struct HTTPSeriesDelta: Equatable, Sendable {
 
     /// Responses with one status.
     package struct Responses: Equatable, Sendable {
+        /// The ``grpcStatus`` of what is not gRPC.
+        package static let noGRPCStatus: UInt8 = 255
+
         package var status: UInt16
-        /// Success or failure in Linkerd's sense: 5xx is failure, and so is a response that broke off.
+        /// A code of ``GRPCStatus``, which any other code is folded into as `unknown`, or ``noGRPCStatus``.
+        package var grpcStatus: UInt8
+        /// Success or failure in Linkerd's sense: 5xx is failure, so is a response that broke off, and so is a call
+        /// whose ``GRPCStatus/isFailure``.
         package var isSuccess: Bool
         package var count: UInt64
         package var latencySumMs: UInt64
         /// Counts per bucket of ``LatencyBins/linkerdBoundsMs`` and the one beyond (26), not cumulative: index and count.
         package var latencyMs: [BinCount]
 
-        package init(status: UInt16, isSuccess: Bool, count: UInt64, latencySumMs: UInt64, latencyMs: [BinCount]) {
+        package init(
+            status: UInt16, grpcStatus: UInt8 = noGRPCStatus, isSuccess: Bool, count: UInt64, latencySumMs: UInt64,
+            latencyMs: [BinCount]
+        ) {
             self.status = status
+            self.grpcStatus = grpcStatus
             self.isSuccess = isSuccess
             self.count = count
             self.latencySumMs = latencySumMs
@@ -159,6 +173,12 @@ package enum WorkerCounter: UInt8, CaseIterable, Sendable {
     case authorityOverflow
     /// The worker's thread's processor time in nanoseconds.
     case threadNanoseconds
+    /// HTTP/2 streams that downstreams have begun, and those begun once more on another upstream connection.
+    case streams, streamsRetried
+    /// What an HTTP/2 peer was cut off for: streams begun only to be reset, header blocks without end, floods of
+    /// SETTINGS and PING, floods of empty frames, header blocks that unpack to too much, windows that creep or overflow,
+    /// streams beyond the limit.
+    case rapidReset, continuationFlood, controlFlood, emptyFrameFlood, headerBomb, windowAbuse, tooManyStreams
 
     /// The label's value.
     package var label: String {
@@ -175,6 +195,15 @@ package enum WorkerCounter: UInt8, CaseIterable, Sendable {
         case .poolMisses: "pool_misses"
         case .authorityOverflow: "authority_overflow"
         case .threadNanoseconds: "thread_nanoseconds"
+        case .streams: "streams"
+        case .streamsRetried: "streams_retried"
+        case .rapidReset: "rapid_reset"
+        case .continuationFlood: "continuation_flood"
+        case .controlFlood: "control_flood"
+        case .emptyFrameFlood: "empty_frame_flood"
+        case .headerBomb: "header_bomb"
+        case .windowAbuse: "window_abuse"
+        case .tooManyStreams: "too_many_streams"
         }
     }
 }

@@ -2,6 +2,7 @@
 
 package import Addresses
 package import Model
+import Telemetry
 
 /// A message that does not say what its type promises. The link is closed: the two ends are not the same build, or one
 /// of them has been taken over.
@@ -79,6 +80,15 @@ package struct MessageReader {
     ) throws(MalformedMessage) -> Case where Case.RawValue: FixedWidthInteger & BitwiseCopyable {
         guard let value = Case(rawValue: try read()) else { throw malformed("enumeration") }
         return value
+    }
+
+    /// A code of ``GRPCStatus`` or ``HTTPSeriesDelta/Responses/noGRPCStatus``: it becomes a label, so no other is taken.
+    package mutating func readGRPCStatus() throws(MalformedMessage) -> UInt8 {
+        let code: UInt8 = try read()
+        guard code == HTTPSeriesDelta.Responses.noGRPCStatus || GRPCStatus(rawValue: code) != nil else {
+            throw malformed("gRPC status")
+        }
+        return code
     }
 
     /// A count of elements of at least `size` bytes each: no more than what is left can hold, so a lie cannot make the

@@ -38,7 +38,11 @@ package struct TapEvent: Equatable, Sendable {
         /// Texts are cut at 2,048 bytes each.
         case request(method: String, authority: String, path: String)
         case response(status: UInt16, latencyMicroseconds: UInt64)
-        case end(durationMicroseconds: UInt64, responseBytes: UInt64, failure: Failure.Reason?)
+        /// `grpcStatus` is as in ``HTTPSeriesDelta/Responses``; `resetCode` is the HTTP/2 error code (RFC 9113 §7) of a
+        /// stream that was reset, by whichever side.
+        case end(
+            durationMicroseconds: UInt64, responseBytes: UInt64, failure: Failure.Reason?,
+            grpcStatus: UInt8 = HTTPSeriesDelta.Responses.noGRPCStatus, resetCode: UInt32? = nil)
         case open
         case close(durationMicroseconds: UInt64, readBytes: UInt64, writtenBytes: UInt64, failure: Failure.Reason?)
         /// So many events of this tap were left out.
@@ -73,11 +77,14 @@ extension TapEvent {
             writer.write(Tag.response.rawValue)
             writer.write(status)
             writer.write(latency)
-        case .end(let duration, let bytes, let failure):
+        case .end(let duration, let bytes, let failure, let grpcStatus, let resetCode):
             writer.write(Tag.end.rawValue)
             writer.write(duration)
             writer.write(bytes)
             writer.write(failure?.rawValue ?? "")
+            writer.write(grpcStatus)
+            writer.write(resetCode != nil)
+            if let resetCode { writer.write(resetCode) }
         case .open:
             writer.write(Tag.open.rawValue)
         case .close(let duration, let read, let written, let failure):
@@ -113,7 +120,11 @@ extension TapEvent {
         case .end:
             let duration: UInt64 = try reader.read()
             let bytes: UInt64 = try reader.read()
-            kind = .end(durationMicroseconds: duration, responseBytes: bytes, failure: try reader.readFailure())
+            let failure = try reader.readFailure()
+            let grpcStatus = try reader.readGRPCStatus()
+            kind = .end(
+                durationMicroseconds: duration, responseBytes: bytes, failure: failure, grpcStatus: grpcStatus,
+                resetCode: try reader.readBool() ? try reader.read() : nil)
         case .open: kind = .open
         case .close:
             let duration: UInt64 = try reader.read()

@@ -27,10 +27,13 @@ package struct Failure: Error, Hashable, Sendable {
         case connectFailed = "connect_failed"
         case upstreamReset = "upstream_reset"
         case upstreamClosed = "upstream_closed"
+        case upstreamRefused = "upstream_refused"
         case downstreamReset = "downstream_reset"
+        case requestCancelled = "request_cancelled"
         case malformedMessage = "malformed_message"
         case malformedResponse = "malformed_response"
         case headTooLarge = "head_too_large"
+        case floodLimit = "flood_limit"
         case requestTimeout = "request_timeout"
         case drainDeadline = "drain_deadline"
     }
@@ -45,21 +48,24 @@ extension Failure.Reason {
     /// Whose side to look at first.
     package var side: Side {
         switch self {
-        case .downstreamReset, .malformedMessage, .headTooLarge, .requestTimeout: .downstream
-        case .connectRefused, .connectTimeout, .connectFailed, .upstreamReset, .upstreamClosed, .malformedResponse:
+        case .downstreamReset, .requestCancelled, .malformedMessage, .headTooLarge, .floodLimit, .requestTimeout:
+            .downstream
+        case .connectRefused, .connectTimeout, .connectFailed, .upstreamReset, .upstreamClosed, .upstreamRefused,
+            .malformedResponse:
             .upstream
         case .acceptExhausted, .podLimit, .memoryLimit, .policyDenied, .noRoute, .noHealthyEndpoint, .drainDeadline:
             .mesh
         }
     }
 
-    /// Whether another endpoint may be tried: only if no request byte can have reached the application.
+    /// Whether another endpoint may be tried: only if the application cannot have acted on the request, because no byte
+    /// of it got there or because the peer says so (RFC 9113 §8.7).
     package var isSafeToRetry: Bool {
         switch self {
-        case .connectRefused, .connectTimeout, .connectFailed: true
+        case .connectRefused, .connectTimeout, .connectFailed, .upstreamRefused: true
         case .acceptExhausted, .podLimit, .memoryLimit, .policyDenied, .noRoute, .noHealthyEndpoint, .upstreamReset,
-            .upstreamClosed, .downstreamReset, .malformedMessage, .malformedResponse, .headTooLarge, .requestTimeout,
-            .drainDeadline:
+            .upstreamClosed, .downstreamReset, .requestCancelled, .malformedMessage, .malformedResponse, .headTooLarge,
+            .floodLimit, .requestTimeout, .drainDeadline:
             false
         }
     }
@@ -68,10 +74,12 @@ extension Failure.Reason {
     package var httpStatus: UInt16 {
         switch self {
         case .connectRefused, .connectFailed, .upstreamReset, .upstreamClosed, .malformedResponse, .noRoute: 502
-        case .acceptExhausted, .podLimit, .memoryLimit, .noHealthyEndpoint, .drainDeadline: 503
+        case .acceptExhausted, .podLimit, .memoryLimit, .noHealthyEndpoint, .upstreamRefused, .floodLimit,
+            .drainDeadline:
+            503
         case .connectTimeout: 504
         case .policyDenied: 403
-        case .malformedMessage, .downstreamReset: 400
+        case .malformedMessage, .downstreamReset, .requestCancelled: 400
         case .requestTimeout: 408
         case .headTooLarge: 431
         }

@@ -28,6 +28,10 @@ package struct TapReport: Codable, Sendable, Equatable {
     package var durationMicroseconds: UInt64?
     /// `end`: body bytes of the response.
     package var responseBytes: UInt64?
+    /// `end`: the code of ``GRPCStatus`` if it was a gRPC call.
+    package var grpcStatus: UInt8?
+    /// `end`: the HTTP/2 error code if the stream was reset.
+    package var resetCode: UInt32?
     /// `end`, `close`: the reason of ``Failure/Reason`` if it ended badly.
     package var error: String?
     /// `close`: bytes from the downstream and to it.

@@ -48,6 +48,7 @@ struct SupervisorTests {
     func program(_ mode: String) throws -> String {
         let path = "\(directory.path)/fake-\(mode)"
         try fakeProxy.replacing("PYTHON", with: try python().path).replacing("MODE", with: mode)
+            .replacing("VERSION", with: "\(ProxyLink.version)")
             .write(toFile: path, atomically: true, encoding: .utf8)
         chmod(path, 0o755)
         return path
@@ -161,7 +162,7 @@ private let fakeProxy = """
         if listener in ready:
             link, _ = listener.accept()
             if mode == "garbage": link.send(b"\\xff\\xff")
-            else: link.send(struct.pack("<BIQH", 1, 99 if mode == "old" else 1, os.getpid(), 1))
+            else: link.send(struct.pack("<BIQH", 1, 99 if mode == "old" else VERSION, os.getpid(), 1))
             continue
         data, fds, _, _ = socket.recv_fds(link, 65536, 253)
         if not data:

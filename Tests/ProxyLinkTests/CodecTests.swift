@@ -23,8 +23,10 @@ import Testing
     static var proxyMessages: [ProxyMessage] {
         var http = HTTPSeriesDelta()
         http.requests = 3
+        http.liveChange = -2
         http.responses = [
-            .init(status: 200, isSuccess: true, count: 2, latencySumMs: 9, latencyMs: [BinCount(bin: 25, count: 2)])
+            .init(status: 200, isSuccess: true, count: 2, latencySumMs: 9, latencyMs: [BinCount(bin: 25, count: 2)]),
+            .init(status: 200, grpcStatus: 14, isSuccess: false, count: 1, latencySumMs: 0, latencyMs: []),
         ]
         http.latency = [BinCount(bin: 0, count: 1), BinCount(bin: UInt16(LatencyBins.count - 1), count: 2)]
         http.overheadSumNanoseconds = 8
@@ -57,6 +59,11 @@ import Testing
                 tap(.request(method: "GET", authority: "a", path: "/")),
                 tap(.response(status: 200, latencyMicroseconds: 1)),
                 tap(.end(durationMicroseconds: 1, responseBytes: 2, failure: .upstreamReset)), tap(.open),
+                tap(.end(durationMicroseconds: 1, responseBytes: 2, failure: nil, grpcStatus: 16)),
+                tap(
+                    .end(
+                        durationMicroseconds: 1, responseBytes: 2, failure: .requestCancelled, grpcStatus: 1,
+                        resetCode: .max)),
                 tap(.close(durationMicroseconds: 1, readBytes: 2, writtenBytes: 3, failure: nil)), tap(.dropped(4)),
             ]),
             .listener(pod: pod, slot: 1, direction: .inbound), .listenersReturned, .log(level: .warning, text: "x"),
@@ -89,6 +96,18 @@ import Testing
                 #expect((try? ProxyMessage(decoding: Array(bytes[..<length]))) != message)
             }
         }
+    }
+
+    @Test("a gRPC status that is none of the seventeen is refused: it would become a label", arguments: [17, 254])
+    func foreignStatus(code: UInt8) {
+        var delta = HTTPSeriesDelta()
+        delta.responses = [
+            .init(status: 200, grpcStatus: code, isSuccess: true, count: 1, latencySumMs: 0, latencyMs: [])
+        ]
+        let key = HTTPSeriesKey(
+            pod: Self.pod, direction: .inbound, peer: .none, service: .none, security: .none, authority: "")
+        let message = ProxyMessage.counters([.http(key, delta)]).encoded()
+        #expect(throws: MalformedMessage.self) { try ProxyMessage(decoding: message) }
     }
 
     @Test("no bytes trap, and none make the reader reserve what they only claim", arguments: 0..<8)

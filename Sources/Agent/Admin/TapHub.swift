@@ -173,8 +173,10 @@ extension TapReport {
             (self.method, self.authority, self.path) = (method, authority, path)
         case .response(let status, let latency):
             (self.status, latencyMicroseconds) = (status, latency)
-        case .end(let duration, let bytes, let failure):
+        case .end(let duration, let bytes, let failure, let grpcStatus, let resetCode):
             (durationMicroseconds, responseBytes, error) = (duration, bytes, failure?.rawValue)
+            self.grpcStatus = GRPCStatus(rawValue: grpcStatus)?.rawValue
+            self.resetCode = resetCode
         case .open: break
         case .close(let duration, let read, let written, let failure):
             (durationMicroseconds, readBytes, writeBytes, error) = (duration, read, written, failure?.rawValue)
