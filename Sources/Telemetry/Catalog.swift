@@ -20,8 +20,8 @@ package enum Catalog {
     package static let requests = MetricFamily(
         "request_total", .counter, labels: httpLabels, "HTTP requests whose head has been read.")
     package static let responses = MetricFamily(
-        "response_total", .counter, labels: httpLabels + ["classification", "status_code"],
-        "HTTP responses that ended; 5xx and responses that broke off are failures.")
+        "response_total", .counter, labels: httpLabels + ["classification", "status_code", "grpc_status"],
+        "HTTP responses that ended; 5xx, responses that broke off and gRPC calls that the service failed are failures.")
     package static let responseLatency = MetricFamily(
         "response_latency_ms", .histogram, labels: httpLabels + ["status_code"],
         "Time from a request's head to its response's head, in whole milliseconds.")
@@ -39,6 +39,8 @@ package enum Catalog {
 
     // MARK: Pods
 
+    package static let requestsOpen = MetricFamily(
+        "apus_requests_open", .gauge, labels: httpLabels, "Requests and streams that have begun and not ended.")
     package static let fineLatency = MetricFamily(
         "apus_response_latency_seconds", .histogram, labels: sideLabels,
         "Time from a request's head to its response's head, at most 3.2 % off; only bounds that are in use.")
@@ -104,7 +106,8 @@ package enum Catalog {
 
     /// All families, in the order of a scrape.
     package static let all = [
-        requests, responses, responseLatency, tcpOpened, tcpOpen, tcpClosed, tcpRead, tcpWritten, fineLatency, overhead,
+        requests, responses, responseLatency, tcpOpened, tcpOpen, tcpClosed, tcpRead, tcpWritten, requestsOpen,
+        fineLatency, overhead,
         podProcessorTime, failures, roundTrip, retransmits, redirect, pods, configurationErrors, configurationVersion,
         configurationBad, socketsBrokered, socketsRefused, proxyRestarts, proxyUp, taps, tapEvents, workerEvents,
         workerProcessorTime, series, seriesOverflow, processTime, processMemory, processDescriptors, processStart,

@@ -56,13 +56,15 @@ package struct StatReport: Codable, Sendable, Equatable {
         package var failure: UInt64
         /// Pairs of ``LatencyBins`` index and count, flattened: `[bin, count, bin, count, ...]`.
         package var latencyBins: [UInt64]
+        /// Requests and streams that are open now.
+        package var live: UInt64
         package var tcpOpenConnections: UInt64
         package var tcpReadBytes: UInt64
         package var tcpWriteBytes: UInt64
 
         package init(
             direction: String, pod: Pod, peer: Pod?, service: String?, authority: String, tls: String, success: UInt64,
-            failure: UInt64, latencyBins: [UInt64], tcpOpenConnections: UInt64, tcpReadBytes: UInt64,
+            failure: UInt64, latencyBins: [UInt64], live: UInt64, tcpOpenConnections: UInt64, tcpReadBytes: UInt64,
             tcpWriteBytes: UInt64
         ) {
             self.direction = direction
@@ -74,6 +76,7 @@ package struct StatReport: Codable, Sendable, Equatable {
             self.success = success
             self.failure = failure
             self.latencyBins = latencyBins
+            self.live = live
             self.tcpOpenConnections = tcpOpenConnections
             self.tcpReadBytes = tcpReadBytes
             self.tcpWriteBytes = tcpWriteBytes

@@ -96,6 +96,100 @@ struct AccountsTests {
         #expect(page["apus_proxy_overhead_seconds_count", pod] == 5)
     }
 
+    static let httpLabels =
+        "direction=outbound,namespace=n,pod=web-1,deployment=web,authority=voting,dst_namespace=n,dst_pod=voting-1,"
+        + "dst_statefulset=voting,dst_service=voting-svc,tls=disabled"
+
+    static func live(_ change: Int32, authority: String = "voting") -> CounterDelta {
+        guard case .http(let key, _) = outbound(authority: authority) else { fatalError("not HTTP") }
+        var delta = HTTPSeriesDelta()
+        delta.liveChange = change
+        return .http(key, delta)
+    }
+
+    @Test("a gRPC status is a label, and what is not gRPC has none")
+    func grpc() throws {
+        var accounts = AccountsTests.fresh()
+        guard case .http(let key, var delta) = AccountsTests.outbound() else { return }
+        delta.responses = [
+            .init(status: 200, isSuccess: true, count: 1, latencySumMs: 1, latencyMs: [.init(bin: 0, count: 1)]),
+            .init(
+                status: 200, grpcStatus: 0, isSuccess: true, count: 2, latencySumMs: 2,
+                latencyMs: [.init(bin: 0, count: 2)]),
+            .init(
+                status: 200, grpcStatus: 2, isSuccess: false, count: 4, latencySumMs: 4,
+                latencyMs: [.init(bin: 0, count: 4)]),
+        ]
+        accounts.add(.http(key, delta), now: 1)
+        accounts.commit(now: 1)
+        let page = try page(accounts)
+        let labels = AccountsTests.httpLabels
+        #expect(page["response_total", labels + ",classification=success,status_code=200"] == 1)
+        #expect(page["response_total", labels + ",classification=success,status_code=200,grpc_status=0"] == 2)
+        #expect(page["response_total", labels + ",classification=failure,status_code=200,grpc_status=2"] == 4)
+        #expect(page["response_latency_ms_count", labels + ",status_code=200"] == 7, "one histogram per HTTP status")
+        let row = try #require(accounts.report(last: 60, enrolled: [], now: 1).series.first)
+        #expect(row.success == 3 && row.failure == 4)
+    }
+
+    @Test("open requests are the sum of what workers say, and a worker may close what another opened")
+    func live() throws {
+        var accounts = AccountsTests.fresh()
+        accounts.add(AccountsTests.live(-1), now: 1)
+        accounts.add(AccountsTests.live(4), now: 1)
+        accounts.commit(now: 1)
+        #expect(try page(accounts)["apus_requests_open", AccountsTests.httpLabels] == 3)
+        #expect(accounts.report(last: 60, enrolled: [], now: 1).series.map(\.live) == [3])
+        accounts.add(AccountsTests.live(-3), now: 2)
+        accounts.commit(now: 2)
+        #expect(try page(accounts)["apus_requests_open", AccountsTests.httpLabels] == 0)
+        #expect(accounts.live.counts.isEmpty)
+    }
+
+    @Test("a new link tells all that is open, from the proxy before or another one")
+    func liveOnNewLink() {
+        var accounts = AccountsTests.fresh()
+        accounts.add(AccountsTests.live(5), now: 1)
+        accounts.commit(now: 1)
+        for instance: UInt64 in [1, 2] {
+            accounts.proxyStarted(instance: instance, now: 2)
+            #expect(accounts.live.counts.isEmpty)
+            accounts.add(AccountsTests.live(2), now: 3)
+            accounts.commit(now: 3)
+            #expect(Array(accounts.live.counts.values) == [2])
+        }
+    }
+
+    @Test("a stream that is silent for hours keeps its series; one of a pod that is long gone does not")
+    func liveSeriesStay() throws {
+        var accounts = AccountsTests.fresh()
+        accounts.add(AccountsTests.live(1), now: 1)
+        accounts.commit(now: 1)
+        accounts.commit(now: 10_000)
+        #expect(try page(accounts)["apus_requests_open", AccountsTests.httpLabels] == 1)
+        accounts.replace(with: NodeState(node: "node-1"), now: 10_001)
+        accounts.replace(with: NodeState(node: "node-1"), now: 11_000)
+        accounts.commit(now: 11_000)
+        #expect(accounts.http.isEmpty && accounts.live.counts.isEmpty)
+    }
+
+    @Test("a request that begins beyond the limit of series and ends below it is gone when it ends")
+    func liveBeyondLimit() {
+        var accounts = AccountsTests.fresh()
+        for index in 0..<Accounts.maximumSeries {
+            accounts.add(AccountsTests.outbound(authority: "a\(index)"), now: 1)
+        }
+        accounts.add(AccountsTests.live(1), now: 1)
+        accounts.commit(now: 1)
+        let folded = accounts.report(last: 60, enrolled: [], now: 1).series.filter { $0.live > 0 }
+        #expect(folded.map(\.authority) == [""])
+        accounts.commit(now: 700)
+        #expect(accounts.http.count == 1, "only the one with the open request")
+        accounts.add(AccountsTests.live(-1), now: 701)
+        accounts.commit(now: 701)
+        #expect(accounts.live.counts.isEmpty)
+    }
+
     @Test("an inbound series has no labels of the caller, and callers are added up")
     func inbound() throws {
         var accounts = AccountsTests.fresh()

@@ -69,17 +69,21 @@ struct TapTests {
             TapTests.event(tap.id, .request(method: "GET", authority: "voting", path: "/")),
             TapTests.event(tap.id, .response(status: 200, latencyMicroseconds: 7)),
             TapTests.event(tap.id, .end(durationMicroseconds: 3, responseBytes: 5, failure: .upstreamReset)),
+            TapTests.event(
+                tap.id, .end(durationMicroseconds: 3, responseBytes: 5, failure: nil, grpcStatus: 2, resetCode: 8)),
             TapTests.event(tap.id + 1), TapTests.event(tap.id, .dropped(4)),
         ])
         hub.closeAll()
         var reports: [TapReport] = []
         for await report in tap.events { reports.append(report) }
-        #expect(reports.map(\.kind) == [.request, .response, .end, .dropped])
+        #expect(reports.map(\.kind) == [.request, .response, .end, .end, .dropped])
         #expect(reports[0].sourcePod?.name == "web-1" && reports[0].destinationPod?.name == "voting-1")
         #expect(reports[0].source == "10.244.1.5:40000" && reports[0].method == "GET")
         #expect(reports[1].status == 200 && reports[1].latencyMicroseconds == 7)
         #expect(reports[2].error == "upstream_reset" && reports[2].responseBytes == 5)
-        #expect(reports[3].dropped == 4)
+        #expect(reports[2].grpcStatus == nil && reports[2].resetCode == nil)
+        #expect(reports[3].grpcStatus == 2 && reports[3].resetCode == 8)
+        #expect(reports[4].dropped == 4)
     }
 
     @Test("a slow reader loses events and is told how many")

@@ -18,7 +18,7 @@ enum Samples {
     static func series(
         _ direction: Direction, _ pod: StatReport.Pod, _ peer: StatReport.Pod?, service: String?,
         tls: TransportSecurity,
-        _ success: UInt64, _ failure: UInt64, microseconds: [UInt64]
+        _ success: UInt64, _ failure: UInt64, live: UInt64 = 0, microseconds: [UInt64]
     ) -> StatReport.Series {
         var bins: [Int: UInt64] = [:]
         for value in microseconds {
@@ -28,8 +28,8 @@ enum Samples {
             direction: direction.label, pod: pod, peer: peer, service: service,
             authority: service.map { "\($0.split(separator: "/")[1]).emojivoto:80" } ?? "", tls: tls.label,
             success: success, failure: failure,
-            latencyBins: bins.sorted { $0.key < $1.key }.flatMap { [UInt64($0.key), $0.value] }, tcpOpenConnections: 2,
-            tcpReadBytes: 6000, tcpWriteBytes: 60_000)
+            latencyBins: bins.sorted { $0.key < $1.key }.flatMap { [UInt64($0.key), $0.value] }, live: live,
+            tcpOpenConnections: 2, tcpReadBytes: 6000, tcpWriteBytes: 60_000)
     }
 
     static let reports = [
@@ -44,7 +44,7 @@ enum Samples {
                     microseconds: [400, 480]),
                 series(
                     .inbound, voting1, web, service: "emojivoto/voting-svc", tls: .local, 631, 119,
-                    microseconds: [400, 480]),
+                    live: 3, microseconds: [400, 480]),
                 series(
                     .outbound, web, voting2, service: "emojivoto/voting-svc", tls: .none, 640, 110, microseconds: [700]),
             ]),

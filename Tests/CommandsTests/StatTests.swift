@@ -27,6 +27,22 @@ struct StatTests {
         try Golden.expect(StatTable(summary: summary, isWide: true, showsNamespaces: true).text, "stat-po-wide.txt")
     }
 
+    @Test("streams that have not ended show even where nothing else does")
+    func streams() throws {
+        let watcher = Samples.pod("watcher-1", "watcher", "node-1")
+        let report = StatReport(
+            node: "node-1", windowSeconds: 60, pods: [Samples.voting1, watcher],
+            series: [
+                Samples.series(
+                    .outbound, watcher, Samples.voting1, service: "emojivoto/voting-svc", tls: .local, 0, 0, live: 2,
+                    microseconds: [])
+            ])
+        let query = StatQuery(
+            resources: try Resource.parse(["deploy"]), namespace: "emojivoto",
+            relation: .from(Resource(kind: .deployment, name: "watcher"), namespace: "emojivoto"))
+        try Golden.expect(StatTable(summary: StatSummary([report], query)).text, "stat-live.txt")
+    }
+
     @Test("several kinds are several tables with prefixed names")
     func several() throws {
         try Golden.expect(

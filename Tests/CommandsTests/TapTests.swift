@@ -41,6 +41,28 @@ struct TapTests {
                 $0.responseBytes = 5
                 $0.error = Failure.Reason.upstreamReset.rawValue
             },
+            report(.end) {
+                $0.durationMicroseconds = 7
+                $0.responseBytes = 5
+                $0.grpcStatus = GRPCStatus.ok.rawValue
+            },
+            report(.end) {
+                $0.durationMicroseconds = 7
+                $0.responseBytes = 0
+                $0.resetCode = 2
+            },
+            report(.end) {
+                $0.durationMicroseconds = 7
+                $0.responseBytes = 5
+                $0.grpcStatus = GRPCStatus.canceled.rawValue
+                $0.resetCode = 8
+                $0.error = Failure.Reason.requestCancelled.rawValue
+            },
+            report(.end) {
+                $0.durationMicroseconds = 7
+                $0.responseBytes = 5
+                $0.resetCode = 4711
+            },
             report(.open, "outbound") { $0.source = "[fd00::1]:4000" },
             report(.close, "sideways") {
                 $0.durationMicroseconds = 1_200_345

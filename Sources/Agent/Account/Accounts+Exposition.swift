@@ -11,6 +11,7 @@ extension Accounts {
         let pods = self.pods.sorted { $0.key.text < $1.key.text }
         writeHTTP(http, to: &page)
         writeTCP(tcp, to: &page)
+        writeOpenRequests(http, to: &page)
         writePods(pods, to: &page)
     }
 
@@ -42,9 +43,7 @@ extension Accounts {
         page.begin(Catalog.responses)
         for (labels, totals) in series {
             for (outcome, responses) in totals.sortedResponses {
-                let word = outcome.isSuccess ? "success" : "failure"
-                page.sample(
-                    labels.with("classification", word).with("status_code", "\(outcome.status)"), responses.count)
+                page.sample(labels.joined(outcome.labels), responses.count)
             }
         }
         page.begin(Catalog.responseLatency)
@@ -65,6 +64,15 @@ extension Accounts {
                     sum: "\(responses.latencySumMs)")
             }
         }
+    }
+
+    private func writeOpenRequests(_ series: [(key: LabelSet, value: HTTPTotals)], to page: inout Exposition) {
+        page.begin(Catalog.requestsOpen)
+        var open: [LabelSet: Int] = [:]
+        for (key, count) in live.counts {
+            if let (_, labels) = placed(key) { open[labels, default: 0] += max(0, count) }
+        }
+        for (labels, _) in series { page.sample(labels, open[labels] ?? 0) }
     }
 
     private func writeTCP(_ series: [(key: LabelSet, value: TCPTotals)], to page: inout Exposition) {
@@ -150,7 +158,19 @@ extension Accounts {
 extension HTTPTotals {
     /// By status, successes first.
     fileprivate var sortedResponses: [(key: Outcome, value: Responses)] {
-        responses.sorted { ($0.key.status, $0.key.isSuccess ? 0 : 1) < ($1.key.status, $1.key.isSuccess ? 0 : 1) }
+        responses.sorted { $0.key.order < $1.key.order }
+    }
+}
+
+extension HTTPTotals.Outcome {
+    fileprivate var order: (UInt16, Int, UInt8) { (status, isSuccess ? 0 : 1, grpcStatus) }
+
+    /// What is not gRPC has no `grpc_status`.
+    fileprivate var labels: LabelSet {
+        LabelSet([
+            ("classification", isSuccess ? "success" : "failure"), ("status_code", "\(status)"),
+            ("grpc_status", GRPCStatus(rawValue: grpcStatus).map { "\($0.rawValue)" } ?? ""),
+        ])
     }
 }
 

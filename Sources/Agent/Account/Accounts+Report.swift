@@ -21,8 +21,8 @@ extension Accounts {
             return StatReport.Series(
                 direction: key.direction.label, pod: describe(pod), peer: directory.workload(key.peer).map(describe),
                 service: service.map { "\($0.namespace)/\($0.name)" }, authority: key.authority,
-                tls: key.security.label, success: 0, failure: 0, latencyBins: [], tcpOpenConnections: 0,
-                tcpReadBytes: 0, tcpWriteBytes: 0)
+                tls: key.security.label, success: 0, failure: 0, latencyBins: [], live: 0,
+                tcpOpenConnections: 0, tcpReadBytes: 0, tcpWriteBytes: 0)
         }
 
         for (key, count) in slot?.http ?? [:] {
@@ -32,6 +32,11 @@ extension Accounts {
             series.failure = count.failure
             series.latencyBins = count.latency.flattened
             rows[id] = series
+        }
+        for (key, count) in live.counts {
+            guard let (key, _) = placed(key), var series = row(RowKey(key)) else { continue }
+            series.live += UInt64(max(0, count))
+            rows[RowKey(key)] = series
         }
         for (key, count) in slot?.tcp ?? [:] where key.isOutside {
             let id = RowKey(key)

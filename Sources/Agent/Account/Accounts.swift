@@ -28,6 +28,7 @@ package struct Accounts: Sendable {
     private(set) var window = StatWindow()
     /// Connections that are open now, by the proxy's own key.
     private(set) var open: [TCPSeriesKey: Int] = [:]
+    private(set) var live = LiveRequests()
     private(set) var usedLatency = UsedBins()
     private(set) var usedOverhead = UsedBins()
     private(set) var usedRoundTrip = UsedBins()
@@ -68,9 +69,11 @@ package struct Accounts: Sendable {
         podLabels = [:]
     }
 
-    /// A proxy has said hello. Another instance has none of the connections of the one before it.
+    /// A proxy has said hello. Another instance has none of the connections of the one before it; open requests are
+    /// told anew on every link.
     package mutating func proxyStarted(instance: UInt64, now: Double) {
         if self.instance != instance { open = [:] }
+        live.removeAll()
         self.instance = instance
         if lastCommit == nil { lastCommit = now }
     }
@@ -123,13 +126,15 @@ package struct Accounts: Sendable {
         // numbers mean something only when all reports are in. What is left then are connections that were open before
         // this agent started.
         open = open.filter { $0.value > 0 }
+        live.settle()
         if now - lastSweep >= 10 { sweep(now) }
     }
 
     // MARK: One delta
 
-    private mutating func add(_ key: HTTPSeriesKey, _ delta: HTTPSeriesDelta, _ now: Double) {
-        guard let (key, labels) = place(key) else { return }
+    private mutating func add(_ proxyKey: HTTPSeriesKey, _ delta: HTTPSeriesDelta, _ now: Double) {
+        guard let (key, labels) = place(proxyKey) else { return }
+        live.add(delta.liveChange, to: proxyKey.hasLongAuthority ? key : proxyKey)
         http[labels, default: .init()].add(delta)
         http[labels]?.touched = now
 
@@ -168,7 +173,7 @@ package struct Accounts: Sendable {
     /// The key and labels under which an HTTP series is counted; `nil` if it is not.
     private mutating func place(_ key: HTTPSeriesKey) -> (HTTPSeriesKey, LabelSet)? {
         if let labels = httpLabels[key] { return (key, labels) }
-        guard key.authority.utf8.count <= Accounts.maximumAuthorityBytes else { return place(key.withoutAuthority) }
+        if key.hasLongAuthority { return place(key.withoutAuthority) }
         guard let labels = directory.labels(key) else {
             overflow[.unknownPod, default: 0] += 1
             return nil
@@ -185,6 +190,13 @@ package struct Accounts: Sendable {
         }
         httpLabels[key] = labels
         return (key, labels)
+    }
+
+    /// The key and labels under which open requests of `key` are shown: where ``place(_:)`` has put the series.
+    func placed(_ key: HTTPSeriesKey) -> (HTTPSeriesKey, LabelSet)? {
+        if let labels = httpLabels[key] { return (key, labels) }
+        if let labels = directory.labels(key), http[labels] != nil { return (key, labels) }
+        return directory.labels(key.withoutAuthority).map { (key.withoutAuthority, $0) }
     }
 
     private mutating func place(_ key: TCPSeriesKey) -> LabelSet? {
@@ -219,13 +231,18 @@ package struct Accounts: Sendable {
         pending = slot
     }
 
-    /// Forgets what has been idle too long, except series with open connections.
+    /// Forgets what has been idle too long, except series with open connections or requests, and what is open in pods
+    /// that are long gone: nobody will count their ends.
     private mutating func sweep(_ now: Double) {
         lastSweep = now
         let limit = now - Accounts.idleSeconds
-        let alive = Set(open.keys.compactMap { tcpLabels[$0] ?? directory.labels($0) })
-        http = http.filter { $0.value.touched > limit }
-        tcp = tcp.filter { $0.value.touched > limit || alive.contains($0.key) }
+        let directory = directory
+        open = open.filter { directory.isLocal($0.key.pod) }
+        live.keep { directory.isLocal($0.pod) }
+        let connected = Set(open.keys.compactMap { tcpLabels[$0] ?? directory.labels($0) })
+        let asked = Set(live.counts.keys.compactMap { placed($0)?.1 })
+        http = http.filter { $0.value.touched > limit || asked.contains($0.key) }
+        tcp = tcp.filter { $0.value.touched > limit || connected.contains($0.key) }
         let present = Set(directory.localPods.map { directory.labels(pod: $0) })
         pods = pods.filter { $0.value.touched > limit || present.contains($0.key) }
         httpLabels = httpLabels.filter { http[$0.value] != nil }
@@ -234,9 +251,12 @@ package struct Accounts: Sendable {
 }
 
 extension HTTPSeriesKey {
-    fileprivate var withoutAuthority: HTTPSeriesKey {
+    /// The same series over all authorities.
+    var withoutAuthority: HTTPSeriesKey {
         var key = self
         key.authority = ""
         return key
     }
+
+    fileprivate var hasLongAuthority: Bool { authority.utf8.count > Accounts.maximumAuthorityBytes }
 }

@@ -14,6 +14,8 @@ struct HTTPTotals: Sendable {
     struct Outcome: Hashable, Sendable {
         var status: UInt16
         var isSuccess: Bool
+        /// As in ``HTTPSeriesDelta/Responses``.
+        var grpcStatus: UInt8
     }
 
     struct Responses: Sendable {
@@ -25,11 +27,12 @@ struct HTTPTotals: Sendable {
     mutating func add(_ delta: HTTPSeriesDelta) {
         requests &+= delta.requests
         for entry in delta.responses {
-            var totals = responses[Outcome(status: entry.status, isSuccess: entry.isSuccess)] ?? Responses()
+            let outcome = Outcome(status: entry.status, isSuccess: entry.isSuccess, grpcStatus: entry.grpcStatus)
+            var totals = responses[outcome] ?? Responses()
             totals.count &+= entry.count
             totals.latencySumMs &+= entry.latencySumMs
             for bin in entry.latencyMs { totals.latencyMs[Int(bin.bin)] &+= UInt64(bin.count) }
-            responses[Outcome(status: entry.status, isSuccess: entry.isSuccess)] = totals
+            responses[outcome] = totals
         }
     }
 }

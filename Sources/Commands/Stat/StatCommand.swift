@@ -11,7 +11,9 @@ struct StatCommand: AsyncParsableCommand {
         discussion: """
             KIND is one of deploy, sts, ds, job, po, ns, svc, authority, or all. Numbers are what the things served,
             measured at them; services, --to and --from are measured at the callers. MESHED is pods in the mesh / pods.
-            TLS is the share of responses that were protected: mutual TLS, or never left the node.
+            TLS is the share of responses that were protected: mutual TLS, or never left the node. A request counts
+            when it has ended. LIVE is how many are open now, streams that live for hours among them; the column is
+            shown if something has nothing but them.
 
             EXAMPLES
               apus stat deploy -n emojivoto                  every deployment of a namespace
@@ -42,7 +44,7 @@ struct StatCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The namespace of --from; default: that of -n.", valueName: "namespace"))
     var fromNamespace: String?
 
-    @Option(name: .shortAndLong, help: "table, wide (with connections and bytes) or json.")
+    @Option(name: .shortAndLong, help: "table, wide (with connections, bytes and open streams) or json.")
     var output: OutputFormat = .table
 
     @OptionGroup var agents: AgentOptions

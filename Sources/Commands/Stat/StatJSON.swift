@@ -10,7 +10,7 @@ struct StatJSON {
         let namespace, kind, name: String
         let meshed: String?
         let success, rps, p50, p95, p99, tls: Double?
-        let connections: UInt64?
+        let live, connections: UInt64?
         let readRate, writeRate: Double?
 
         enum CodingKeys: String, CodingKey {
@@ -18,6 +18,7 @@ struct StatJSON {
             case p50 = "latency_ms_p50"
             case p95 = "latency_ms_p95"
             case p99 = "latency_ms_p99"
+            case live = "live_streams"
             case connections = "tcp_open_connections"
             case readRate = "tcp_read_bytes_rate"
             case writeRate = "tcp_write_bytes_rate"
@@ -36,6 +37,7 @@ struct StatJSON {
             ] {
                 try container.encode(value, forKey: key)
             }
+            try container.encode(live, forKey: .live)
             try container.encode(connections, forKey: .connections)
         }
     }
@@ -50,6 +52,7 @@ struct StatJSON {
                     rps: row.responses > 0 ? StatJSON.rounded(row.rate) : nil, p50: milliseconds(row, 0.5),
                     p95: milliseconds(row, 0.95), p99: milliseconds(row, 0.99),
                     tls: row.securedShare.map(StatJSON.rounded),
+                    live: row.hasTraffic ? row.live : nil,
                     connections: row.hasTraffic ? row.openConnections : nil,
                     readRate: row.hasTraffic ? StatJSON.rounded(row.readRate) : nil,
                     writeRate: row.hasTraffic ? StatJSON.rounded(row.writeRate) : nil)

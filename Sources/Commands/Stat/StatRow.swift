@@ -13,6 +13,8 @@ struct StatRow: Sendable {
     private(set) var secured: UInt64 = 0
     /// Responses a second.
     private(set) var rate = 0.0
+    /// Requests and streams that are open now.
+    private(set) var live: UInt64 = 0
     private(set) var openConnections: UInt64 = 0
     private(set) var readRate = 0.0
     private(set) var writeRate = 0.0
@@ -31,13 +33,16 @@ struct StatRow: Sendable {
         success += series.success
         failure += series.failure
         if series.tls != TransportSecurity.none.label { secured += responses }
+        live += series.live
         openConnections += series.tcpOpenConnections
         if seconds > 0 {
             rate += Double(responses) / seconds
             readRate += Double(series.tcpReadBytes) / seconds
             writeRate += Double(series.tcpWriteBytes) / seconds
         }
-        if responses + series.tcpOpenConnections + series.tcpReadBytes + series.tcpWriteBytes > 0 { hasTraffic = true }
+        if responses + series.live + series.tcpOpenConnections + series.tcpReadBytes + series.tcpWriteBytes > 0 {
+            hasTraffic = true
+        }
         for index in stride(from: 0, to: series.latencyBins.count - 1, by: 2) {
             bins[Int(series.latencyBins[index]), default: 0] += series.latencyBins[index + 1]
         }
@@ -47,6 +52,8 @@ struct StatRow: Sendable {
     var successRate: Double? { responses > 0 ? Double(success) / Double(responses) : nil }
     var securedShare: Double? { responses > 0 ? Double(secured) / Double(responses) : nil }
     var responses: UInt64 { success + failure }
+    /// Whether it has streams and nothing else to show for them yet.
+    var isOnlyLive: Bool { live > 0 && responses == 0 }
 
     /// Microseconds.
     func latency(_ quantile: Double) -> Double? {

@@ -5,7 +5,7 @@ import Foundation
 /// A ``StatSummary`` as text, in Linkerd's columns.
 struct StatTable {
     let summary: StatSummary
-    /// Adds connections and bytes.
+    /// Adds connections, bytes and open streams.
     var isWide = false
     /// Puts the namespace first.
     var showsNamespaces = false
@@ -20,6 +20,9 @@ struct StatTable {
         let namespaces = showsNamespaces && group.kind != .namespace
         var header = ["NAME", "MESHED", "SUCCESS", "RPS", "LATENCY_P50", "LATENCY_P95", "LATENCY_P99", "TLS"]
         if isWide { header += ["TCP_CONN", "READ_BYTES/SEC", "WRITE_BYTES/SEC"] }
+        // A stream counts when it ends, which may be in hours: only its row would look dead without this column.
+        let showsLive = isWide || group.rows.contains(where: \.isOnlyLive)
+        if showsLive { header.append("LIVE") }
         var table = TextTable(namespaces ? ["NAMESPACE"] + header : header, leftAligned: namespaces ? 2 : 1)
         for row in group.rows {
             let name = prefixed ? "\(group.kind.words[0])/\(row.name)" : row.name
@@ -39,6 +42,7 @@ struct StatTable {
                         StatTable.decimal(row.writeRate, 1) + "B/s",
                     ] : ["-", "-", "-"]
             }
+            if showsLive { cells.append(row.hasTraffic ? "\(row.live)" : "-") }
             table.add(namespaces ? [row.namespace.visible] + cells : cells)
         }
         return table.text

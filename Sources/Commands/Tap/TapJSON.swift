@@ -45,6 +45,8 @@ struct TapJSON: Encodable {
         let sinceResponseInit: Span
         let responseBytes: UInt64
         let resetError: String?
+        let grpcStatusCode: UInt8?
+        let resetErrorCode: UInt32?
     }
     private struct ConnectionOpen: Encodable {
         let id: ID
@@ -74,7 +76,8 @@ struct TapJSON: Encodable {
         case .end:
             responseEndEvent = ResponseEnd(
                 id: id, sinceResponseInit: Span(report.durationMicroseconds ?? 0),
-                responseBytes: report.responseBytes ?? 0, resetError: report.error)
+                responseBytes: report.responseBytes ?? 0, resetError: report.error, grpcStatusCode: report.grpcStatus,
+                resetErrorCode: report.resetCode)
         case .open: connectionOpenEvent = ConnectionOpen(id: id)
         case .close:
             connectionCloseEvent = ConnectionClose(

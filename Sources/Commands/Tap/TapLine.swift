@@ -22,7 +22,12 @@ struct TapLine {
             fields.append(":status=\(report.status ?? 0)")
             fields.append("latency=\(report.latencyMicroseconds ?? 0)µs")
         case .end:
-            if let error = report.error { fields.append("reset-error=\(error.visible)") }
+            if let status = report.grpcStatus { fields.append("grpc-status=\(GRPCStatus.name(of: status))") }
+            // Linkerd's field says that the response was cut off; who knows more than that one did says it in `error`.
+            if let code = report.resetCode { fields.append("reset-error=\(HTTP2Code.name(of: code))") }
+            if let error = report.error {
+                fields.append("\(report.resetCode == nil ? "reset-error" : "error")=\(error.visible)")
+            }
             fields.append("duration=\(report.durationMicroseconds ?? 0)µs")
             fields.append("response-length=\(report.responseBytes ?? 0)B")
         case .open: break

@@ -183,6 +183,7 @@ struct Session {
 /// What the proxy has counted, as one line of JSON.
 struct Totals {
     private var requests: UInt64 = 0
+    private var live: Int64 = 0
     private var responses: [String: UInt64] = [:]
     private var failures: [String: UInt64] = [:]
     private var worker: [String: UInt64] = [:]
@@ -195,9 +196,12 @@ struct Totals {
             switch delta {
             case .http(_, let delta):
                 requests += delta.requests
+                live += Int64(delta.liveChange)
                 overhead += delta.overheadSumNanoseconds
                 for entry in delta.responses {
-                    responses["\(entry.status) \(entry.isSuccess ? "success" : "failure")", default: 0] += entry.count
+                    let status = GRPCStatus(rawValue: entry.grpcStatus).map { " grpc \($0.rawValue)" } ?? ""
+                    let outcome = "\(entry.status) \(entry.isSuccess ? "success" : "failure")\(status)"
+                    responses[outcome, default: 0] += entry.count
                 }
             case .tcp(let key, let delta):
                 tcp["\(key.side.label) opened", default: 0] += delta.opened
@@ -215,7 +219,8 @@ struct Totals {
         func object(_ values: [String: UInt64]) -> String {
             "{" + values.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
         }
-        return "{\"requests\":\(requests),\"responses\":\(object(responses)),\"failures\":\(object(failures)),"
+        return
+            "{\"requests\":\(requests),\"live\":\(live),\"responses\":\(object(responses)),\"failures\":\(object(failures)),"
             + "\"tcp\":\(object(tcp)),\"worker\":\(object(worker)),\"processorTime\":\(processorTime),\"overhead\":\(overhead)}"
     }
 }
