@@ -21,7 +21,7 @@ def require_root():
         pytest.skip(reason)
 
 
-def until(condition, what, seconds=20):
+def until(condition, what, seconds=20, pause=0.05):
     """Waits for a condition with a deadline; returns what it returned."""
     deadline = time.monotonic() + seconds
     while True:
@@ -30,7 +30,7 @@ def until(condition, what, seconds=20):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)  # the pause of a poll, not a wait for luck
+        time.sleep(pause)  # the pause of a poll, not a wait for luck
 
 
 def deployment(name, command, port=None, replicas=1, service_port=None, annotations=None):

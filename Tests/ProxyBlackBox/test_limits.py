@@ -82,6 +82,24 @@ def test_a_reader_that_stops_does_not_fill_memory(make):
         assert proxy.memory("RssAnon") - before < 1 << 20
 
 
+def test_a_pod_that_holds_its_share_of_memory_gets_no_more(make):
+    proxy = make.proxy([make.upstream(Recorder())])
+    before = proxy.memory("RssAnon")
+    half = b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"x" * 60_000
+    held = []
+    for _ in range(1_200):  # 64 KiB each, of 64 MiB in all
+        held.append(proxy.connect())
+        held[-1].sendall(half)
+    until(lambda: proxy.totals()["failures"].get("memory_limit", 0) > 100, "the pod has used its share")
+    assert proxy.memory("RssAnon") - before < 70 << 20
+    head = read_head(held[-1])[0]
+    assert head.startswith(b"HTTP/1.1 503 ") and b"apus-proxy-error: memory_limit" in head
+    for connection in held:
+        connection.close()
+    with proxy.connect() as connection:
+        assert exchange(connection, get(b"/x"), 2)[1] == b"/x"
+
+
 def test_the_connection_limit_of_a_pod(make):
     proxy = make.proxy([make.upstream(Recorder())], "--connection-limit", "5")
     connections = [proxy.connect() for _ in range(5)]
