@@ -23,6 +23,12 @@ struct DocumentationTests {
         #expect(sections == Failure.Reason.allCases.map(\.rawValue))
     }
 
+    @Test("every failure belongs to a stage of a connection's life", arguments: Failure.Reason.allCases)
+    func stages(reason: Failure.Reason) throws {
+        let stages = try text("life-of-a-connection.md").split(separator: "\n").filter { $0.hasPrefix("| ") }
+        #expect(stages.filter { $0.contains("`\(reason.rawValue)`") }.count == 1)
+    }
+
     @Test("every metric that a document names is in the catalog", arguments: ["operations.md", "troubleshooting.md"])
     func metrics(document: String) throws {
         let names = Set(Catalog.all.map(\.name))
