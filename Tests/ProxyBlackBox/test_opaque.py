@@ -101,6 +101,19 @@ def test_http_after_a_silence_is_still_http(make):
     assert totals["requests"] == 2 and totals["tcp"]["dst opened"] == 1
 
 
+@pytest.mark.parametrize("word", [b"G", b"GET /x", b"PRI * HT", b"\x16\x03\x01\x02"])
+def test_what_only_begins_like_something_we_know_is_passed_on(make, word):
+    """Nobody says more: a second later it is a protocol that we do not know, and both sides speak."""
+    proxy = make.proxy([make.upstream(echo)])
+    begin = time.monotonic()
+    with proxy.connect() as connection:
+        connection.sendall(word)
+        assert read_exactly(connection, len(word)) == word
+        assert time.monotonic() - begin < 3
+        connection.sendall(b"more")
+        assert read_exactly(connection, 4) == b"more"
+
+
 def test_two_hundred_transfers_at_once(make):
     def upstream(connection):
         size = int.from_bytes(read_exactly(connection, 8), "big")
