@@ -38,10 +38,14 @@ extension FieldBlock {
 }
 
 extension HPACKDecoder {
+    mutating func decode(_ block: [UInt8], into fields: inout FieldBlock) throws(HPACKError) {
+        try decode(block.span, into: &fields)
+    }
+
     /// The fields of a block, into memory of its own.
     mutating func decode(_ block: [UInt8], maximumListBytes: Int = 65_536) throws(HPACKError) -> [HPACKField] {
         var fields = FieldBlock(maximumListBytes: maximumListBytes)
-        try decode(block.span, into: &fields)
+        try decode(block, into: &fields)
         return fields.all
     }
 }

@@ -44,7 +44,9 @@ extension HPACKEncoder {
     }
 
     /// Literal field (RFC 7541 §6.2): `pattern` says of which kind.
-    func encodeLiteral(
+    ///
+    /// Mutating, like what it calls, only so that `self` is passed by address: borrowed, its 270 bytes are copied.
+    mutating func encodeLiteral(
         _ field: OutboundField, nameToken: UInt8, pattern: UInt8, prefixBits: Int, to output: UnsafeMutableRawPointer
     ) -> Int {
         let nameIndex = nameToken != 0 ? Int(nameToken) : self.nameIndex(of: field)
@@ -54,7 +56,7 @@ extension HPACKEncoder {
     }
 
     /// String literal (RFC 7541 §5.2).
-    private func encode(_ bytes: UnsafeRawPointer, count: Int, to output: UnsafeMutableRawPointer) -> Int {
+    private mutating func encode(_ bytes: UnsafeRawPointer, count: Int, to output: UnsafeMutableRawPointer) -> Int {
         if usesHuffman, count > 0 {
             let huffman = Huffman.shared
             let encodedCount = unsafe huffman.encodedCount(bytes, count: count)
@@ -91,14 +93,14 @@ extension HPACKEncoder {
     }
 
     /// An index with the field's name, or 0.
-    private func nameIndex(of field: OutboundField) -> Int {
+    private mutating func nameIndex(of field: OutboundField) -> Int {
         let token = unsafe statics.token(ofName: field.name, count: field.nameCount)
         if token != 0 { return Int(token) }
         let hash = unsafe ShortBytes.hash(field.name, count: field.nameCount, seed: 0)
         return namePosition(of: field, hash: hash).map { index($0) } ?? 0
     }
 
-    private func namePosition(of field: OutboundField, hash: UInt64) -> Int? {
+    private mutating func namePosition(of field: OutboundField, hash: UInt64) -> Int? {
         names.find(UInt32(truncatingIfNeeded: hash)) { position in
             let entry = table[age: table.age(position: position)]
             guard Int(entry.nameCount) == field.nameCount else { return false }
