@@ -69,11 +69,11 @@ package struct HPACKDecoder: ~Copyable {
         if room >= 0 {
             let target = unsafe fields.tail
             let counts = unsafe try place(literal, of: block, at: target, capacity: room)
-            let token = unsafe try token(of: literal, at: target, count: counts.name)
-            if fields.commit(
-                nameCount: counts.name, valueCount: counts.value, nameToken: token, isSensitive: false)
-            {
-                let count = counts.name &+ counts.value
+            let count = counts.name &+ counts.value
+            if count <= room {
+                let token = unsafe try token(of: literal, at: target, count: counts.name)
+                _ = fields.commit(
+                    nameCount: counts.name, valueCount: counts.value, nameToken: token, isSensitive: false)
                 if count &+ HPACKEntry.overhead <= table.limit {
                     unsafe ShortBytes.copy(target, to: table.makeRoom(count), count: count)
                 }
@@ -149,7 +149,7 @@ package struct HPACKDecoder: ~Copyable {
     }
 
     /// Writes name and value of a literal one after the other, at most `capacity` bytes of them and
-    /// ``ShortBytes/slack``. Returns what they have, even if that is more: what was written is of no use then.
+    /// ``ShortBytes/slack``. Returns what they have, even if that is more: then nothing of it may be read.
     private func place(
         _ literal: Literal, of block: Span<UInt8>, at target: UnsafeMutableRawPointer, capacity: Int
     ) throws(HPACKError) -> (name: Int, value: Int) {

@@ -9,6 +9,9 @@
 package struct HPACKEncoder: ~Copyable {
     let statics = HPACKStaticTable.shared
     let policy: IndexingPolicy
+    /// Off for the proxy. Measured on a request of 11 fields, two of them literals of 150 bytes together: 29 bytes fewer
+    /// (158 to 129), but 190 to 430 ns here and 130 to 550 ns at a peer like us (AMD EPYC, 2 shared cores at a load of
+    /// 2, Swift 6.3.1 -O, best of 7; at higher loads the ratio was the same or worse). Between nodes bytes are cheaper.
     let usesHuffman: Bool
     var table: HPACKDynamicTable
     /// Entries by name and value.
