@@ -3,17 +3,19 @@
 /// The elements of a comma-separated field value (RFC 9110 §5.6.1), without the blanks around them.
 ///
 /// Empty elements are returned: what they mean is for the field to say.
-struct CommaList {
+package struct CommaList {
     private var at: Int
     private let end: Int
     private var isFinished = false
 
-    init(_ value: ByteRange) {
+    /// The elements of the list at `value`.
+    package init(_ value: ByteRange) {
         at = value.lower
         end = value.upper
     }
 
-    mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
+    /// The next element, possibly empty; `nil` after the last one.
+    package mutating func next(in bytes: Span<UInt8>) -> ByteRange? {
         guard !isFinished else { return nil }
         var start = at
         while at < end, bytes[at] != .comma { at &+= 1 }

@@ -59,6 +59,12 @@ package struct FieldBlock: ~Copyable {
     @unsafe
     package var bytes: UnsafeRawPointer { unsafe UnsafeRawPointer(store) }
 
+    /// The same, as the rules for messages look at them.
+    @unsafe
+    var buffer: UnsafeBufferPointer<UInt8> {
+        unsafe UnsafeBufferPointer(start: store.assumingMemoryBound(to: UInt8.self), count: usedBytes)
+    }
+
     /// Forgets every field, and that there were too many.
     package mutating func removeAll() {
         count = 0
@@ -92,7 +98,8 @@ package struct FieldBlock: ~Copyable {
 
     // MARK: For the decoder
 
-    private var usedBytes: Int { listBytes &- HPACKEntry.overhead &* count }
+    /// Bytes of names and values, all together.
+    var usedBytes: Int { listBytes &- HPACKEntry.overhead &* count }
 
     /// Where the bytes of the next field go: there is memory for ``room`` and ``ShortBytes/slack``.
     var tail: UnsafeMutableRawPointer { unsafe store + usedBytes }

@@ -2,10 +2,10 @@
 
 /// The dynamic table (RFC 7541 §2.3.2): entries in a ring, their bytes one after another in a store.
 ///
-/// The store holds twice the limit. New bytes go behind the old ones; when they do not fit, those that are still in use
-/// move to its front, at least a limit's worth of insertions after the last such move. So an entry never wraps around
-/// and is copied whole, and a byte is moved about once. Nothing is allocated before the first insertion: for the usual
-/// 4,096 bytes it is 9.5 KiB then, once.
+/// New bytes go behind the old ones; when they do not fit, those that are still in use move to the front of the store, or
+/// of a larger one if they fill half of it. So an entry never wraps around and is copied whole, and a byte is moved about
+/// once. Nothing is allocated before the first insertion; then it is 2.5 KiB for the usual limit of 4,096 bytes, since most
+/// connections send a few hundred bytes of fields again and again, and the store grows to twice the limit at most.
 @safe
 struct HPACKDynamicTable: ~Copyable {
     /// The most bytes that the limit may ever be.
@@ -24,8 +24,13 @@ struct HPACKDynamicTable: ~Copyable {
     /// Behind the last byte, counted as in ``HPACKEntry/start``.
     private var end: UInt32 = 0
     private let mask: UInt32
-    /// The ring, then the store, then ``ShortBytes/slack``.
+    private var ring: UnsafeMutablePointer<HPACKEntry>?
+    /// The store, and ``ShortBytes/slack`` behind it.
     private var memory: UnsafeMutableRawPointer?
+    private var capacity = 0
+
+    /// Bytes of the store at first.
+    private static let firstCapacity = 1024
 
     /// The largest table that can be asked for: 16-bit lengths are enough then.
     static let largest = 65_536
@@ -36,19 +41,20 @@ struct HPACKDynamicTable: ~Copyable {
         self.maximumLimit = maximumLimit
         limit = maximumLimit
         mask = UInt32(Self.positions(maximumLimit) - 1)
+        unsafe ring = nil
         unsafe memory = nil
     }
 
-    deinit { unsafe memory?.deallocate() }
+    deinit {
+        unsafe ring?.deallocate()
+        unsafe memory?.deallocate()
+    }
 
     /// Positions of the ring for such a limit: a power of two, at least the most entries that fit.
     static func positions(_ limit: Int) -> Int {
         let most = max(1, limit / HPACKEntry.overhead)
         return 1 << (Int.bitWidth - (most - 1).leadingZeroBitCount)
     }
-
-    private var ringBytes: Int { (Int(mask) &+ 1) &* MemoryLayout<HPACKEntry>.stride }
-    private var storeBytes: Int { 2 &* maximumLimit }
 
     /// The ring position of the entry that is `age` insertions older than the newest.
     @inline(__always)
@@ -88,7 +94,7 @@ struct HPACKDynamicTable: ~Copyable {
     @inline(__always)
     mutating func makeRoom(_ bytes: Int) -> UnsafeMutableRawPointer {
         assert(bytes <= maximumLimit)
-        if unsafe memory == nil || Int(end &- origin) &+ bytes > storeBytes { compact() }
+        if unsafe memory == nil || Int(end &- origin) &+ bytes > capacity { compact(for: bytes) }
         return unsafe store(end)
     }
 
@@ -100,36 +106,50 @@ struct HPACKDynamicTable: ~Copyable {
         while count > 0, size &+ needed > limit { evictOldest() }
         guard needed <= limit else { return }
         let position = Int(inserted & mask)
-        unsafe entry(position).pointee = HPACKEntry(
-            start: end, nameCount: UInt16(truncatingIfNeeded: nameCount),
-            valueCount: UInt16(truncatingIfNeeded: valueCount), nameToken: nameToken)
+        unsafe entry(position).initialize(
+            to: HPACKEntry(
+                start: end, nameCount: UInt16(truncatingIfNeeded: nameCount),
+                valueCount: UInt16(truncatingIfNeeded: valueCount), nameToken: nameToken))
         end &+= UInt32(truncatingIfNeeded: nameCount &+ valueCount)
         size &+= needed
         count &+= 1
         inserted &+= 1
     }
 
+    /// Moves what is in use to the front, so that `bytes` more fit.
     @inline(never)
-    private mutating func compact() {
-        guard unsafe memory != nil else {
-            unsafe memory = .allocate(byteCount: ringBytes + storeBytes + ShortBytes.slack, alignment: 16)
-            // Copies may read slack that nothing was written to yet.
-            unsafe memory?.initializeMemory(
-                as: UInt8.self, repeating: 0, count: ringBytes + storeBytes + ShortBytes.slack)
-            return
-        }
+    private mutating func compact(for bytes: Int) {
         let first = count > 0 ? self[age: count - 1].start : end
-        unsafe store(origin).copyMemory(from: store(first), byteCount: Int(end &- first))
+        let used = Int(end &- first)
+        if unsafe memory == nil || (used + bytes > capacity / 2 && capacity < 2 * maximumLimit) {
+            // Twice in its life at most: whoever needs more than the first few hundred bytes soon needs all.
+            let fits = capacity == 0 && 2 * bytes <= Self.firstCapacity
+            grow(to: min(2 * maximumLimit, fits ? Self.firstCapacity : 2 * maximumLimit), from: first, used)
+        } else if used > 0 {
+            unsafe store(origin).copyMemory(from: store(first), byteCount: used)
+        }
         origin = first
+    }
+
+    private mutating func grow(to newCapacity: Int, from first: UInt32, _ used: Int) {
+        if unsafe ring == nil { unsafe ring = .allocate(capacity: Int(mask) + 1) }
+        let byteCount = newCapacity + ShortBytes.slack
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16)
+        if used > 0 { unsafe larger.copyMemory(from: store(first), byteCount: used) }
+        // Copies may read slack that nothing was written to yet.
+        unsafe (larger + used).initializeMemory(as: UInt8.self, repeating: 0, count: byteCount - used)
+        unsafe memory?.deallocate()
+        unsafe memory = larger
+        capacity = newCapacity
     }
 
     @inline(__always)
     private func entry(_ position: Int) -> UnsafeMutablePointer<HPACKEntry> {
-        unsafe memory.unsafelyUnwrapped.assumingMemoryBound(to: HPACKEntry.self) + position
+        unsafe ring.unsafelyUnwrapped + position
     }
 
     @inline(__always)
     private func store(_ start: UInt32) -> UnsafeMutableRawPointer {
-        unsafe memory.unsafelyUnwrapped + ringBytes + Int(start &- origin)
+        unsafe memory.unsafelyUnwrapped + Int(start &- origin)
     }
 }
