@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addresses
+import Model
 import ProxyLink
 
 typealias ConnectionRef = UnsafeMutablePointer<Connection>
@@ -17,6 +18,8 @@ struct Connection: ~Copyable {
     }
 
     enum Phase: UInt8 {
+        /// It has no descriptor yet: the agent is making one.
+        case awaitingSocket
         case connecting
         case open
         /// Closed in this turn; its place is given back when the turn's events have all been looked at.
@@ -39,11 +42,14 @@ struct Connection: ~Copyable {
     /// What waits in ``input`` has been looked at and was not enough.
     var inputIsStale = false
     let isIPv6: Bool
+    /// It is in its pod's ready queue.
+    var isQueued = false
     /// Which use of its place this is; events carry it.
     var generation: UInt16 = 0
     /// Upstream: it has served a request before the current one.
     var isReused = false
-    let descriptor: CInt
+    /// -1 until there is one.
+    var descriptor: CInt
     /// The last error that the kernel gave for it.
     var errno: CInt = 0
 
@@ -53,16 +59,26 @@ struct Connection: ~Copyable {
     var output = Buffer()
     var timer = TimerLinks()
 
-    /// Whom it belongs to: `nil` for an upstream that waits in the pool.
+    /// Whom it belongs to: `nil` for an upstream that waits in the pool, or is shared by streams.
     var session: SessionRef?
+    /// What it carries when it speaks HTTP/2.
+    var mux: MuxRef?
     /// Listener: its pod. Upstream: the pod that dialled it.
     var pod: PodRef?
-    /// Listener: which side of the pod.
+    /// Which side of the pod the listener is on, or the downstream came in by.
     var isInbound = false
 
     /// Upstream: where it leads.
     var address = SocketAddress(.anyV4, 0)
-    /// Upstream: its neighbours in the idle pool.
+    /// Upstream: the pod of this node that has the address; its socket is made in that namespace.
+    var place: PodRef?
+    /// Upstream: for whom it stands, the workload at the other end, and the service that was dialled.
+    var client = SocketAddress(.anyV4, 0)
+    var peer = StableID.none
+    var service = StableID.none
+    /// The next one in its pod's ready queue.
+    var nextReady: ConnectionRef?
+    /// Upstream: its neighbours in the idle pool, or among those that wait for a socket.
     var idlePrevious: ConnectionRef?
     var idleNext: ConnectionRef?
 
@@ -81,6 +97,9 @@ struct Connection: ~Copyable {
 }
 
 extension Connection {
+    /// Upstream: it is being made.
+    var isComing: Bool { phase == .awaitingSocket || phase == .connecting }
+
     mutating func count(read bytes: Int) {
         series?.pointee.delta.readBytes &+= UInt64(bytes)
         guard let inboundDestination else { return }

@@ -29,18 +29,20 @@ struct Pod: ~Copyable {
     /// Unused sockets of its namespace, by family, and how many have been asked for.
     var stock = SocketStock()
     var stockV6 = SocketStock()
-    /// Sessions that wait for a socket, oldest first.
-    var firstWaiting: SessionRef?
-    var lastWaiting: SessionRef?
+    /// Upstream connections that wait for a socket, oldest first.
+    var firstWaiting: ConnectionRef?
+    var lastWaiting: ConnectionRef?
     var waiting = 0
+    /// Open streams of its HTTP/2 downstreams.
+    var streams = 0
 
     var listeners: (outbound: ConnectionRef?, inbound: ConnectionRef?) = (nil, nil)
     var slot: UInt32 = 0
     var firstSession: SessionRef?
 
-    /// Sessions with something to do, in the order in which it came up.
-    var firstReady: SessionRef?
-    var lastReady: SessionRef?
+    /// Connections with something to do, in the order in which it came up: downstreams stand for their sessions.
+    var firstReady: ConnectionRef?
+    var lastReady: ConnectionRef?
     var nextActive: PodRef?
     var isActive = false
     /// Nanoseconds that it may still use in this round; negative when it overdrew.

@@ -17,6 +17,8 @@ struct Session: ~Copyable {
         /// The downstream is silent: dialled or connected, and whoever speaks first decides.
         case undecided
         case http
+        /// Many requests at a time: ``Connection/mux`` of the downstream has them.
+        case http2
         case opaque
         /// The last response is being delivered; then FIN, then the downstream's FIN.
         case closing
@@ -27,17 +29,13 @@ struct Session: ~Copyable {
     let direction: Direction
     let isOpaque: Bool
     var isDenied: Bool
-    /// Whether it holds a `pending` of its target's balancer at ``candidate``.
-    var holdsCandidate = false
-    var isQueued = false
-    /// How many endpoints have failed for the current request.
-    var attempts: UInt8 = 0
-    /// Candidates that failed for the current request, a bit each.
-    var avoiding: UInt64 = 0
-    var candidate = 0
 
     let down: ConnectionRef
     var up: ConnectionRef?
+    /// Bytes thrown away while it was closing.
+    var discarded = 0
+    /// HTTP/2 connections to upstreams that it has for itself.
+    var ownedMuxes = 0
     /// The pod whose listener accepted: it pays for everything.
     let pod: PodRef
     let target: TargetRef
@@ -47,28 +45,17 @@ struct Session: ~Copyable {
     let original: SocketAddress
     let opened: UInt64
 
+    /// The request under way in HTTP/1, or the connection itself when it is opaque.
+    var exchange = Exchange()
     var request = RequestState()
     var response = ResponseState()
-    var exchange = Exchange()
     var splices: (SpliceState, SpliceState) = (SpliceState(), SpliceState())
-    /// Taps that want this connection or request: a bit per tap for the source's view and the destination's.
-    var tap = TapMarks()
     var readBytes: UInt64 = 0
     var writtenBytes: UInt64 = 0
-    /// Why it ended badly, if it did.
-    var failure: Failure.Reason?
 
     /// The pod's list of its sessions.
     var previousInPod: SessionRef?
     var nextInPod: SessionRef?
-    /// The pod's ready queue.
-    var nextReady: SessionRef?
-    /// The pod whose namespace the awaited socket is of, and the neighbours in that pod's queue.
-    var awaitedNamespace: PodRef?
-    var previousWaiting: SessionRef?
-    var nextWaiting: SessionRef?
-
-    var isWaitingForSocket: Bool { awaitedNamespace != nil }
 
     init(
         down: ConnectionRef, pod: PodRef, target: TargetRef, direction: Direction, isOpaque: Bool, isDenied: Bool,
@@ -123,27 +110,10 @@ struct ResponseState: BitwiseCopyable {
     var phase = Phase.idle
     var framing = BodyFraming.none
     var isPersistent = true
-    /// Bytes of the final response have gone to the downstream.
-    var hasBegun = false
-    var status: UInt16 = 0
     var remaining: UInt64 = 0
     var chunks = ChunkedDecoder()
     /// Interim responses before it.
     var interim = 0
-    /// Body bytes so far.
-    var bodyBytes: UInt64 = 0
-}
-
-/// Times and counters of the request that is under way.
-struct Exchange: BitwiseCopyable {
-    /// Nanoseconds of the monotonic clock.
-    var started: UInt64 = 0
-    var responded: UInt64 = 0
-    /// Nanoseconds inside the proxy so far.
-    var overhead: UInt64 = 0
-    var isActive = false
-    var series: HTTPSeriesRef?
-    var inboundSeries: HTTPSeriesRef?
 }
 
 /// A pipe between the two sides of an opaque session, held while a bulk transfer lasts.

@@ -26,6 +26,7 @@ extension Worker {
             note(poller.readiness(index), on: connection)
         }
         serveReady()
+        flushMuxes()
         while let expired = timers.popExpired(now: now) { expire(expired) }
         bury()
     }
@@ -104,6 +105,8 @@ extension Worker {
             if readiness.mayWrite { connection.pointee.isWritable = true }
             if connection.pointee.phase == .connecting {
                 finishConnecting(connection)
+            } else if connection.pointee.mux != nil {
+                enqueue(connection)
             } else if let session = connection.pointee.session {
                 if readiness.hasFailed { noteReset(connection, session) }
                 if session.pointee.mode != .dead { enqueue(session) }
@@ -119,12 +122,12 @@ extension Worker {
         while let pod = firstActive {
             if now - turnStart > Limits.turn { return }
             if pod.pointee.credit <= 0 { pod.pointee.credit += Limits.quantum }
-            while let session = pod.pointee.firstReady, pod.pointee.credit > 0 {
-                dequeue(session, pod)
+            while let connection = pod.pointee.firstReady, pod.pointee.credit > 0 {
+                dequeue(connection, pod)
                 let start = now
                 clockIsFresh = false
                 moved = 0
-                serve(session)
+                serve(connection)
                 if !clockIsFresh { readClock() }
                 let spent = now &- start
                 pod.pointee.credit -= Int64(bitPattern: spent)
@@ -135,17 +138,19 @@ extension Worker {
     }
 
     /// Puts a session at the end of its pod's queue, unless it is there.
-    mutating func enqueue(_ session: SessionRef) {
-        guard !session.pointee.isQueued else { return }
-        let pod = session.pointee.pod
-        session.pointee.isQueued = true
-        session.pointee.nextReady = nil
+    mutating func enqueue(_ session: SessionRef) { enqueue(session.pointee.down) }
+
+    /// Puts a connection, or the session that it stands for, at the end of its pod's queue, unless it is there.
+    mutating func enqueue(_ connection: ConnectionRef) {
+        guard !connection.pointee.isQueued, let pod = connection.pointee.pod else { return }
+        connection.pointee.isQueued = true
+        connection.pointee.nextReady = nil
         if let last = pod.pointee.lastReady {
-            last.pointee.nextReady = session
+            last.pointee.nextReady = connection
         } else {
-            pod.pointee.firstReady = session
+            pod.pointee.firstReady = connection
         }
-        pod.pointee.lastReady = session
+        pod.pointee.lastReady = connection
         guard !pod.pointee.isActive else { return }
         pod.pointee.isActive = true
         pod.pointee.credit = 0
@@ -154,11 +159,11 @@ extension Worker {
         lastActive = pod
     }
 
-    private mutating func dequeue(_ session: SessionRef, _ pod: PodRef) {
-        pod.pointee.firstReady = session.pointee.nextReady
+    private mutating func dequeue(_ connection: ConnectionRef, _ pod: PodRef) {
+        pod.pointee.firstReady = connection.pointee.nextReady
         if pod.pointee.firstReady == nil { pod.pointee.lastReady = nil }
-        session.pointee.nextReady = nil
-        session.pointee.isQueued = false
+        connection.pointee.nextReady = nil
+        connection.pointee.isQueued = false
     }
 
     /// Takes the first pod off the ring; it goes to the end if it has sessions left.
@@ -173,11 +178,21 @@ extension Worker {
         lastActive = pod
     }
 
+    private mutating func serve(_ connection: ConnectionRef) {
+        guard connection.pointee.phase != .dead else { return }
+        if let session = connection.pointee.session {
+            serve(session)
+        } else if let mux = connection.pointee.mux {
+            serveMux(mux)
+        }
+    }
+
     /// Moves whatever can be moved for one session.
     mutating func serve(_ session: SessionRef) {
         switch session.pointee.mode {
         case .detecting, .undecided: detect(session)
         case .http: relayHTTP(session)
+        case .http2: if let mux = session.pointee.down.pointee.mux { serveMux(mux) }
         case .opaque: relayOpaque(session)
         case .closing: lingering(session)
         case .dead: break
@@ -186,24 +201,25 @@ extension Worker {
 
     /// Gives back the places of what died in this turn: no event of it can come any more.
     private mutating func bury() {
-        for connection in grave {
-            connection.deinitialize(count: 1)
-            connections.giveBack(connection)
-        }
-        grave.removeAll(keepingCapacity: true)
+        buryStreams()
         var kept = 0
-        for session in sessionGrave {
-            if session.pointee.isQueued {
+        for connection in grave {
+            if connection.pointee.isQueued {
                 // Still in a list: it leaves that by being served, and goes then.
-                sessionGrave[kept] = session
+                grave[kept] = connection
                 kept += 1
                 continue
             }
+            connection.deinitialize(count: 1)
+            connections.giveBack(connection)
+        }
+        grave.removeLast(grave.count - kept)
+        for session in sessionGrave {
             leave(session.pointee.target)
             session.deinitialize(count: 1)
             sessions.giveBack(session)
         }
-        sessionGrave.removeLast(sessionGrave.count - kept)
+        sessionGrave.removeAll(keepingCapacity: true)
         if isDraining { continueDraining() }
     }
 }

@@ -58,6 +58,18 @@ struct Worker: ~Copyable {
     var grave: [ConnectionRef] = []
     var sessionGrave: [SessionRef] = []
     var idle = IdlePool()
+    var muxes = Slab<Mux>()
+    var streams = Slab<Stream>()
+    var muxGrave: [MuxRef] = []
+    var streamGrave: [StreamRef] = []
+    var muxPool = MuxPool()
+    /// HTTP/2 connections with bytes to be written at the end of the turn.
+    var firstUnflushed: MuxRef?
+    /// Streams that were begun in the current serve: what it takes is theirs.
+    var begun: [StreamRef] = []
+    /// The header block being read, and one that is rebuilt for sending it later or again.
+    var block = FieldBlock()
+    var rebuilt = FieldBlock()
     var pipes: [Pipe] = []
 
     var configuration: Configuration?

@@ -64,8 +64,8 @@ extension Worker {
 
 /// Packs deltas into messages that the link can send as they are.
 private struct CounterBatch {
-    /// Room for one more delta of the largest kind (12 statuses with 26 buckets, two full histograms: under 9 KiB).
-    private static let full = ProxyLink.maximumMessageBytes - 10_000
+    /// Room for one more delta of the largest kind (22 statuses with 26 buckets, two full histograms: under 12 KiB).
+    private static let full = ProxyLink.maximumMessageBytes - 13_000
 
     private let outbox: Mailbox<Report>
     private var writer = MessageWriter(reserving: 4096)

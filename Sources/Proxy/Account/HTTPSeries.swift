@@ -3,6 +3,7 @@
 import Model
 import ProxyLink
 import Telemetry
+import Wire
 
 typealias HTTPSeriesRef = UnsafeMutablePointer<HTTPSeries>
 
@@ -31,13 +32,15 @@ struct HTTPSeries: ~Copyable {
     struct StatusRow: BitwiseCopyable {
         var status: UInt16 = 0
         var isSuccess = false
+        var grpcStatus = GRPC.noStatus
         var count: UInt64 = 0
         var latencySumMs: UInt64 = 0
         var latencyMs = InlineArray<26, UInt32>(repeating: 0)
     }
 
-    /// How many statuses are told apart in one series and one second; what exceeds it is counted with the last row.
-    static let statusRows = 12
+    /// How many statuses are told apart in one series and one second: all of gRPC's and a few of HTTP's. What exceeds them
+    /// is counted with a row of the same outcome.
+    static let statusRows = 22
 
     let key: Key
     /// Lower case, at most 255 bytes.
@@ -49,7 +52,9 @@ struct HTTPSeries: ~Copyable {
     var next: HTTPSeriesRef?
 
     var requests: UInt64 = 0
-    var rows = InlineArray<12, StatusRow>(repeating: StatusRow())
+    /// Requests that are open now, less those at the last collection.
+    var liveChange: Int32 = 0
+    var rows = InlineArray<22, StatusRow>(repeating: StatusRow())
     var rowCount = 0
     var latencySum: UInt64 = 0
     var overheadSum: UInt64 = 0
@@ -70,30 +75,73 @@ struct HTTPSeries: ~Copyable {
         overhead.deallocate()
     }
 
-    /// Counts a response; times in nanoseconds.
-    mutating func record(status: UInt16, isSuccess: Bool, latency nanoseconds: UInt64, overhead inside: UInt64) {
-        let microseconds = nanoseconds / 1000
+    /// How a request ended; times in nanoseconds.
+    struct Answer: BitwiseCopyable {
+        let status: UInt16
+        let grpcStatus: UInt8
+        let isSuccess: Bool
+        let latency: UInt64
+        let overhead: UInt64
+    }
+
+    /// A request begins.
+    mutating func begin() {
+        requests &+= 1
+        isDirty = true
+        users += 1
+        liveChange += 1
+    }
+
+    /// A request that was begun has ended.
+    mutating func end(_ answer: Answer) {
+        users -= 1
+        liveChange -= 1
+        record(answer)
+    }
+
+    /// A request that was begun is counted elsewhere.
+    mutating func giveUp() {
+        users -= 1
+        liveChange -= 1
+        isDirty = true
+    }
+
+    /// A new agent knows of no open request: all of them are news.
+    mutating func reportAllLive() {
+        guard users > 0 || liveChange != 0 else { return }
+        liveChange = Int32(truncatingIfNeeded: users)
+        isDirty = true
+    }
+
+    private mutating func record(_ answer: Answer) {
+        let microseconds = answer.latency / 1000
         let milliseconds = microseconds / 1000
-        let row = rowIndex(status, isSuccess)
+        let row = rowIndex(answer)
         rows[row].count &+= 1
         rows[row].latencySumMs &+= milliseconds
         rows[row].latencyMs[HTTPSeries.linkerdBucket(milliseconds)] &+= 1
         latency[LatencyBins.index(microseconds)] &+= 1
         latencySum &+= microseconds
-        overhead[LatencyBins.index(inside / 100)] &+= 1
-        overheadSum &+= inside
+        overhead[LatencyBins.index(answer.overhead / 100)] &+= 1
+        overheadSum &+= answer.overhead
         isDirty = true
     }
 
-    private mutating func rowIndex(_ status: UInt16, _ isSuccess: Bool) -> Int {
-        for index in 0..<rowCount where rows[index].status == status && rows[index].isSuccess == isSuccess {
+    private mutating func rowIndex(_ answer: Answer) -> Int {
+        for index in 0..<rowCount
+        where rows[index].status == answer.status && rows[index].isSuccess == answer.isSuccess
+            && rows[index].grpcStatus == answer.grpcStatus
+        {
             return index
         }
         if rowCount < HTTPSeries.statusRows {
-            rows[rowCount].status = status
-            rows[rowCount].isSuccess = isSuccess
+            rows[rowCount].status = answer.status
+            rows[rowCount].isSuccess = answer.isSuccess
+            rows[rowCount].grpcStatus = answer.grpcStatus
             rowCount += 1
+            return rowCount - 1
         }
+        for index in 0..<rowCount where rows[index].isSuccess == answer.isSuccess { return index }
         return rowCount - 1
     }
 
@@ -113,6 +161,7 @@ struct HTTPSeries: ~Copyable {
     mutating func takeDelta() -> HTTPSeriesDelta {
         var delta = HTTPSeriesDelta()
         delta.requests = requests
+        delta.liveChange = liveChange
         for index in 0..<rowCount {
             var buckets: [BinCount] = []
             for bucket in 0..<26 where rows[index].latencyMs[bucket] > 0 {
@@ -120,7 +169,8 @@ struct HTTPSeries: ~Copyable {
             }
             delta.responses.append(
                 HTTPSeriesDelta.Responses(
-                    status: rows[index].status, isSuccess: rows[index].isSuccess, count: rows[index].count,
+                    status: rows[index].status, grpcStatus: rows[index].grpcStatus, isSuccess: rows[index].isSuccess,
+                    count: rows[index].count,
                     latencySumMs: rows[index].latencySumMs, latencyMs: buckets))
             rows[index] = StatusRow()
         }
@@ -128,7 +178,7 @@ struct HTTPSeries: ~Copyable {
         delta.latencySumMicroseconds = latencySum
         delta.overhead = HTTPSeries.takeBins(overhead)
         delta.overheadSumNanoseconds = overheadSum
-        (requests, rowCount, latencySum, overheadSum, isDirty) = (0, 0, 0, 0, false)
+        (requests, rowCount, latencySum, overheadSum, liveChange, isDirty) = (0, 0, 0, 0, 0, false)
         return delta
     }
 

@@ -107,6 +107,17 @@ struct SeriesTable: ~Copyable {
         return series
     }
 
+    /// A new agent is told of every open request.
+    func reportAllLive() {
+        for bucket in 0..<SeriesTable.bucketCount {
+            var next = buckets[bucket]
+            while let series = next {
+                series.pointee.reportAllLive()
+                next = series.pointee.next
+            }
+        }
+    }
+
     /// Hands every series that counted something to `body`, and forgets those that are idle.
     mutating func collect(now: UInt64, pods: [StableID: PodRef], _ body: (CounterDelta) -> Void) {
         for bucket in 0..<SeriesTable.bucketCount {

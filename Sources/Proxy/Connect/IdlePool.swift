@@ -67,9 +67,14 @@ struct IdlePool: ~Copyable {
     }
 
     private func bucket(_ pod: PodRef, _ address: SocketAddress) -> Int {
+        IdlePool.bucket(pod, address, of: IdlePool.bucketCount)
+    }
+
+    /// Where connections of a pod to an address are, among `count` buckets.
+    static func bucket(_ pod: PodRef, _ address: SocketAddress, of count: Int) -> Int {
         var value =
             UInt64(UInt(bitPattern: pod)) ^ address.ip.low ^ (address.ip.high &* 31) ^ (UInt64(address.port) << 48)
         value = (value ^ (value >> 29)) &* 0x9E37_79B9_7F4A_7C15
-        return Int(truncatingIfNeeded: (value >> 40) % UInt64(IdlePool.bucketCount))
+        return Int(truncatingIfNeeded: (value >> 40) % UInt64(count))
     }
 }

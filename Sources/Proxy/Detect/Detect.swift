@@ -39,7 +39,10 @@ extension Worker {
                 // More that is there already raises no event.
                 if down.pointee.isReadable { continue }
                 return waitForMore(session, isEmpty: input.isEmpty)
-            case .http2Preface, .tls, .opaque:
+            case .http2Preface:
+                timers.cancel(down)
+                return becomeHTTP2(session)
+            case .tls, .opaque:
                 return becomeOpaque(session)
             }
         }
@@ -69,22 +72,21 @@ extension Worker {
 
     private mutating func becomeHTTP(_ session: SessionRef) {
         session.pointee.mode = .http
-        if session.pointee.holdsCandidate {
+        if session.pointee.exchange.holdsCandidate {
             // Until now the connection itself was the load; from here on each request is.
-            session.pointee.target.pointee.balancer.end(session.pointee.candidate, latency: nil, now: now)
-            session.pointee.holdsCandidate = false
+            session.pointee.target.pointee.balancer.end(session.pointee.exchange.candidate, latency: nil, now: now)
+            session.pointee.exchange.holdsCandidate = false
         }
         session.pointee.request.phase = .head
         relayHTTP(session)
     }
 
     mutating func becomeOpaque(_ session: SessionRef) {
-        // While it waits for a socket the timer is that wait's.
-        if !session.pointee.isWaitingForSocket { timers.cancel(session.pointee.down) }
+        timers.cancel(session.pointee.down)
         session.pointee.mode = .opaque
         tapOpen(session)
         if session.pointee.isDenied { return fail(session, .policyDenied) }
-        if session.pointee.up == nil && !session.pointee.isWaitingForSocket { return dial(session) }
+        if session.pointee.up == nil { return dial(session) }
         relayOpaque(session)
     }
 }

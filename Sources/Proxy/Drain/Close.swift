@@ -16,8 +16,7 @@ extension Worker {
         _ session: SessionRef, _ reason: Failure.Reason, errno: CInt = 0, status: UInt16? = nil, isCounted: Bool = false
     ) {
         guard session.pointee.mode != .dead else { return }
-        session.pointee.failure = reason
-        leaveSocketQueue(session)
+        session.pointee.exchange.failure = reason
         if !isCounted { session.pointee.pod.pointee.count(reason, session.pointee.direction) }
         if session.pointee.exchange.isActive && session.pointee.exchange.series == nil { countUnsent(session) }
         releaseCandidate(session, latency: nil)
@@ -31,20 +30,20 @@ extension Worker {
             if up.pointee.errno == 0 { up.pointee.errno = errno }
             closeConnection(up)
         }
-        guard isHTTP, reason != .downstreamReset, !session.pointee.response.hasBegun else {
+        guard isHTTP, reason != .downstreamReset, !session.pointee.exchange.hasBegun else {
             if isHTTP && session.pointee.exchange.isActive { finishExchange(session, isComplete: false) }
             if down.pointee.errno == 0 { down.pointee.errno = errno }
             Socket.resetOnClose(down.pointee.descriptor)
             return end(session)
         }
-        session.pointee.response.status = status ?? reason.httpStatus
+        session.pointee.exchange.status = status ?? reason.httpStatus
         session.pointee.exchange.responded = now
         if session.pointee.exchange.isActive {
-            if session.pointee.tap.isMarked { tapResponse(session) }
+            if session.pointee.exchange.tap.isMarked { tapResponse(session, session.exchange) }
             finishExchange(session, isComplete: true)
         }
         let bytes = ErrorResponse.bytes(
-            status: session.pointee.response.status, reason: reason, withBody: session.pointee.request.method != .head)
+            status: session.pointee.exchange.status, reason: reason, withBody: session.pointee.request.method != .head)
         bytes.withUnsafeBytes { write(down, $0.baseAddress!, $0.count) }
         beginClosing(session)
     }
@@ -87,6 +86,11 @@ extension Worker {
         down.pointee.inputIsStale = false
         while let chunk = take(down) {
             settle(down, chunk, chunk.count)
+            session.pointee.discarded += chunk.count
+            // Whoever was sent away for flooding us is not listened to any longer.
+            if session.pointee.exchange.failure == .floodLimit && session.pointee.discarded > Limits.closingFlood {
+                return end(session)
+            }
             if moved > Limits.bytesPerServe { return enqueue(session) }
         }
         if down.pointee.readEnded || down.pointee.isBroken { end(session) }
@@ -95,15 +99,17 @@ extension Worker {
     /// A deadline has passed.
     mutating func expire(_ connection: ConnectionRef) {
         guard connection.pointee.phase != .dead else { return }
+        switch connection.pointee.phase {
+        case .awaitingSocket: return socketWaitExpired(connection)
+        case .connecting: return upstreamConnectFailed(connection, errno: ETIMEDOUT)
+        case .open, .dead: break
+        }
+        if let mux = connection.pointee.mux, !mux.pointee.isClosed { return muxExpired(mux) }
         guard let session = connection.pointee.session else {
             idle.remove(connection)
             return closeConnection(connection)
         }
-        guard connection.pointee.role == .downstream else {
-            if connection.pointee.phase == .connecting { connectFailed(session, errno: ETIMEDOUT) }
-            return
-        }
-        if session.pointee.isWaitingForSocket { return socketWaitExpired(session) }
+        guard connection.pointee.role == .downstream else { return }
         switch session.pointee.mode {
         case .detecting, .undecided: detectExpired(session)
         case .http:
@@ -114,7 +120,7 @@ extension Worker {
             } else {
                 enqueue(session)
             }
-        case .opaque: enqueue(session)
+        case .http2, .opaque: enqueue(session)
         case .closing: end(session)
         case .dead: break
         }
@@ -127,7 +133,7 @@ extension Worker {
         case .http: guard isDownstream else { return }
         // If its reading is held up by a peer that does not read, only this tells that peer.
         case .opaque: guard isHeldUp(session, isDownstream: isDownstream) else { return }
-        case .detecting, .undecided, .closing, .dead: return
+        case .detecting, .undecided, .http2, .closing, .dead: return
         }
         let errno = Socket.pendingError(connection.pointee.descriptor)
         connection.pointee.errno = errno == 0 ? ECONNRESET : errno
@@ -147,7 +153,10 @@ extension Worker {
         if session.pointee.exchange.isActive { finishExchange(session, isComplete: false) }
         tapClose(session)
         session.pointee.mode = .dead
-        leaveSocketQueue(session)
+        if let mux = session.pointee.down.pointee.mux {
+            endStreams(mux, session.pointee.exchange.failure ?? .downstreamReset)
+        }
+        while let mux = muxPool.takeFirst(owner: session) { muxFailed(mux, .downstreamReset) }
         releaseCandidate(session, latency: nil)
         let pod = session.pointee.pod
         buffers.release(&session.pointee.request.kept, for: pod)
@@ -177,6 +186,7 @@ extension Worker {
     /// Closes a connection now and buries it at the end of the turn.
     mutating func closeConnection(_ connection: ConnectionRef) {
         guard connection.pointee.phase != .dead else { return }
+        if connection.pointee.phase == .awaitingSocket { leaveSocketQueue(connection) }
         connection.pointee.phase = .dead
         timers.cancel(connection)
         if let pod = connection.pointee.pod {
@@ -184,8 +194,9 @@ extension Worker {
             buffers.release(&connection.pointee.output, for: pod)
         }
         closeSeries(connection)
-        close(connection.pointee.descriptor)
+        if connection.pointee.descriptor >= 0 { close(connection.pointee.descriptor) }
         connection.pointee.session = nil
+        if let mux = connection.pointee.mux { abandonMux(mux) }
         grave.append(connection)
     }
 }

@@ -15,6 +15,7 @@ extension Worker {
         for pod in pods.values {
             eachSession(pod) { worker, session in
                 if session.pointee.mode == .http && !session.pointee.exchange.isActive { worker.beginClosing(session) }
+                if session.pointee.mode == .http2, let mux = session.pointee.down.pointee.mux { worker.sayGoodbye(mux) }
             }
         }
         while let up = idle.takeFirst(where: { _ in true }) { closeConnection(up) }
@@ -50,7 +51,13 @@ extension Worker {
                 worker.fail(session, .upstreamReset)
             }
         }
-        while let session = pod.pointee.firstWaiting { fail(session, .noHealthyEndpoint) }
+        while let mux = muxPool.takeFirst(where: {
+            let connection = $0.pointee.connection
+            return connection.pointee.pod == pod || addresses.contains(connection.pointee.address.ip)
+        }) {
+            muxFailed(mux, .upstreamReset)
+        }
+        while let up = pod.pointee.firstWaiting { upstreamFailed(up, .noHealthyEndpoint) }
         pods[id] = nil
         withdrawn.append(pod)
         refreshTargets()

@@ -24,6 +24,7 @@ extension Worker {
                 stock(pod, ipv6: false, [])
                 stock(pod, ipv6: true, [])
             }
+            series.reportAllLive()
         case .withdraw(let id): withdraw(id)
         case .tapStart(let tap): startTap(tap)
         case .tapStop(let id): stopTap(id)

@@ -45,16 +45,20 @@ struct Buffer: BitwiseCopyable {
     }
 }
 
-/// A worker's memory for ``Buffer``s, in four sizes, with a free list each.
+/// A worker's memory for ``Buffer``s, in six sizes, with a free list each.
 struct BufferPool: ~Copyable {
-    /// Sizes in bytes. The largest holds a head at its limit together with one full read and a kept request.
-    static let sizes = (small: 4096, medium: 16384, large: 65536, largest: 262_144)
+    /// Sizes in bytes. The smallest holds the head of a request that HTTP/2 keeps for the case that it must be sent again;
+    /// the one above 64 KiB a full window with its record heads; the largest a head at its limit together with one full
+    /// read and a kept request.
+    static let sizes: InlineArray<6, Int> = [512, 4096, 16_384, 65_536, 131_072, 262_144]
+    /// What a read that waits for more is given at least.
+    static let readBytes = 4096
     /// How many bytes of free buffers are kept for reuse; beyond it they go back to the allocator, so that one burst does
     /// not hold memory for ever.
     static let keptBytes = 8 << 20
 
     /// One list per size, linked through the buffers' first words.
-    private var free = InlineArray<4, UnsafeMutableRawPointer?>(repeating: nil)
+    private var free = InlineArray<6, UnsafeMutableRawPointer?>(repeating: nil)
     private var freeBytes = 0
 
     /// Makes room for `count` more bytes. The pod that pays is charged for the memory.
@@ -66,8 +70,9 @@ struct BufferPool: ~Copyable {
                 return
             }
         }
-        let size = sizeFor(buffer.count + count)
-        let memory = allocate(size)
+        let list = BufferPool.list(buffer.count + count)
+        let size = BufferPool.sizes[list]
+        let memory = allocate(list)
         let (old, oldSize) = (buffer.base, buffer.capacity)
         buffer.adopt(memory, capacity: size)
         pod.pointee.bufferedBytes += size - oldSize
@@ -95,18 +100,15 @@ struct BufferPool: ~Copyable {
         if buffer.isEmpty { release(&buffer, for: pod) }
     }
 
-    private func sizeFor(_ count: Int) -> Int {
-        let sizes = BufferPool.sizes
-        if count <= sizes.small { return sizes.small }
-        if count <= sizes.medium { return sizes.medium }
-        if count <= sizes.large { return sizes.large }
+    /// The smallest size that holds so many bytes, by its place among ``sizes``.
+    private static func list(_ count: Int) -> Int {
+        for index in 0..<6 where count <= sizes[index] { return index }
         // Reads stop while anything waits, so no buffer ever needs more (see `sizes`).
-        precondition(count <= sizes.largest, "buffer over its bound")
-        return sizes.largest
+        preconditionFailure("buffer over its bound")
     }
 
-    private mutating func allocate(_ size: Int) -> UnsafeMutableRawPointer {
-        let list = listIndex(size)
+    private mutating func allocate(_ list: Int) -> UnsafeMutableRawPointer {
+        let size = BufferPool.sizes[list]
         guard let head = free[list] else { return .allocate(byteCount: size, alignment: 16) }
         free[list] = head.load(as: UnsafeMutableRawPointer?.self)
         freeBytes -= size
@@ -121,18 +123,9 @@ struct BufferPool: ~Copyable {
             memory.deallocate()
             return
         }
-        let list = listIndex(size)
+        let list = BufferPool.list(size)
         memory.storeBytes(of: free[list], as: UnsafeMutableRawPointer?.self)
         free[list] = memory
         freeBytes += size
-    }
-
-    private func listIndex(_ size: Int) -> Int {
-        switch size {
-        case BufferPool.sizes.small: 0
-        case BufferPool.sizes.medium: 1
-        case BufferPool.sizes.large: 2
-        default: 3
-        }
     }
 }

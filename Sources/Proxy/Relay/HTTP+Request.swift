@@ -59,13 +59,11 @@ extension Worker {
         session.pointee.request.isIdempotent = head.method.isIdempotent && !head.hasUpgrade
         session.pointee.request.headBytes = head.byteCount
         session.pointee.request.authority = head.authority
-        session.pointee.response.hasBegun = false
-        session.pointee.response.bodyBytes = 0
-        session.pointee.attempts = 0
-        session.pointee.avoiding = 0
-        session.pointee.exchange.started = turnStart
-        session.pointee.exchange.overhead = 0
-        session.pointee.exchange.isActive = true
+        // The upstream that was dialled before the request was there is for it.
+        let candidate = session.pointee.exchange.candidate
+        session.pointee.exchange.begin(at: turnStart)
+        session.pointee.exchange.candidate = candidate
+        if head.hasUpgrade { declineH2C(chunk) }
         beginning = chunk
         let upstream = session.pointee.isDenied ? .failed : selectUpstream(session)
         if session.pointee.isDenied { fail(session, .policyDenied) }
@@ -85,7 +83,7 @@ extension Worker {
         guard
             let chunk = beginning ?? (input.isEmpty ? nil : Chunk(base: input.bytes, count: input.count, isOwned: true))
         else { return }
-        beginSeries(session, at: chunk.base, isSent: false)
+        beginSeries(session, session.exchange, authority: authority(session, chunk.base), isSent: false)
         guard !taps.isEmpty, !isShown,
             let head = try? HTTP1.parseRequestHead(chunk.bytes.span, into: &fields)
         else { return }
@@ -104,7 +102,9 @@ extension Worker {
         guard let up = session.pointee.up else { return }
         let head = session.pointee.request.headBytes
         guard let body = measureBody(session, chunk, from: head, isFirst: true) else { return }
-        if session.pointee.exchange.series == nil { beginSeries(session, at: chunk.base, isSent: true) }
+        if session.pointee.exchange.series == nil {
+            beginSeries(session, session.exchange, authority: authority(session, chunk.base), isSent: true)
+        }
         let isWhole = session.pointee.request.phase == .done
         // An application may close an idle connection in the very moment in which we reuse it. A request that may be
         // repeated (RFC 9110 §9.2.2) and is known whole is kept, and sent again if that happens.
@@ -117,6 +117,11 @@ extension Worker {
         write(up, chunk.base, head + body)
         settle(session.pointee.down, chunk, head + body)
         if session.pointee.down.pointee.input.isEmpty == false { session.pointee.down.pointee.inputIsStale = false }
+    }
+
+    private func authority(_ session: SessionRef, _ head: UnsafeRawPointer) -> UnsafeRawBufferPointer {
+        let range = session.pointee.request.authority
+        return UnsafeRawBufferPointer(start: head + Int(range.start), count: range.count)
     }
 
     /// How many bytes of the chunk, from `start`, belong to the request's body; moves the request's phase on. `nil` after
@@ -180,8 +185,9 @@ extension Worker {
 
     /// A reused connection had been closed before the request reached the application: once more, on a fresh one.
     mutating func replay(_ session: SessionRef) -> Bool {
-        guard !session.pointee.request.kept.isEmpty, !session.pointee.response.hasBegun,
-            session.pointee.attempts < Limits.connectAttempts, let up = session.pointee.up, up.pointee.input.isEmpty
+        guard !session.pointee.request.kept.isEmpty, !session.pointee.exchange.hasBegun,
+            session.pointee.exchange.attempts < Limits.connectAttempts, let up = session.pointee.up,
+            up.pointee.input.isEmpty
         else { return false }
         let (down, pod) = (session.pointee.down, session.pointee.pod)
         var again = session.pointee.request.kept
@@ -194,7 +200,7 @@ extension Worker {
         closeConnection(up)
         session.pointee.up = nil
         releaseCandidate(session, latency: nil)
-        session.pointee.attempts += 1
+        session.pointee.exchange.attempts += 1
         count(.retried)
         session.pointee.request.phase = .waiting
         session.pointee.response.phase = .idle

@@ -45,15 +45,15 @@ extension Worker {
             }
             up.pointee.inputIsStale = false
             if head.isInterim { return forwardInterim(session, up, chunk, head.byteCount) }
-            session.pointee.response.status = head.status
+            session.pointee.exchange.status = head.status
             session.pointee.response.framing = head.framing
             session.pointee.response.isPersistent = head.isPersistent
-            session.pointee.response.hasBegun = true
+            session.pointee.exchange.hasBegun = true
             session.pointee.response.phase = .body
             session.pointee.exchange.responded = turnStart
             buffers.release(&session.pointee.request.kept, for: session.pointee.pod)
             releaseCandidate(session, latency: turnStart &- session.pointee.exchange.started)
-            if session.pointee.tap.isMarked { tapResponse(session) }
+            if session.pointee.exchange.tap.isMarked { tapResponse(session, session.exchange) }
             if head.switchesProtocol {
                 write(down, chunk.base, head.byteCount)
                 settle(up, chunk, head.byteCount)
@@ -114,7 +114,7 @@ extension Worker {
                 return nil
             }
         }
-        session.pointee.response.bodyBytes &+= UInt64(taken)
+        session.pointee.exchange.bodyBytes &+= UInt64(taken)
         return taken
     }
 
@@ -147,7 +147,7 @@ extension Worker {
         session.pointee.request.phase = .head
         session.pointee.request.method = .get
         session.pointee.response.phase = .idle
-        session.pointee.response.hasBegun = false
+        session.pointee.exchange.hasBegun = false
         session.pointee.response.interim = 0
         if down.pointee.timer.isSet { timers.cancel(down) }
         if !persists || isDraining || (down.pointee.readEnded && down.pointee.input.isEmpty) { beginClosing(session) }

@@ -35,7 +35,7 @@ extension Worker {
         case .http: if session.pointee.exchange.isActive { chargeOverhead(session) }
         case .opaque: relayOpaque(session)
         case .closing: lingering(session)
-        case .detecting, .undecided, .dead: break
+        case .detecting, .undecided, .http2, .dead: break
         }
     }
 

@@ -55,7 +55,7 @@ extension Worker {
         guard let pod = connection.pointee.pod else { return 0 }
         let waiting = connection.pointee.input.count
         guard waiting < limit else { return 0 }
-        let wanted = min(limit - waiting, max(BufferPool.sizes.small - waiting, BufferPool.sizes.small))
+        let wanted = min(limit - waiting, BufferPool.readBytes)
         buffers.reserve(&connection.pointee.input, wanted, for: pod)
         let size = receive(
             connection, connection.pointee.input.tail, min(connection.pointee.input.room, limit - waiting))
