@@ -6,19 +6,23 @@ OUT := out
 BIN := $(OUT)/bin
 SWIFT ?= swift
 PACKAGES := build-essential libbpf-dev libelf-dev libssl-dev zlib1g-dev pkg-config clang-14 llvm-14 bpftool \
-	iproute2 nftables procps psmisc strace curl python3 python3-venv python3-pytest
-PEERS := nginx-light haproxy wrk iperf3 redis-server redis-tools postgresql postgresql-contrib nodejs \
-	python3-requests python3-websockets python3-prometheus-client
+	iproute2 nftables procps psmisc strace curl python3 python3-venv python3-pip python3-pytest
+PEERS := nginx-light haproxy wrk nghttp2-client nghttp2-server iperf3 redis-server redis-tools postgresql \
+	postgresql-contrib nodejs python3-requests python3-websockets python3-prometheus-client
+# From PyPI into .build/peers, for the Python that runs the tests: Debian's are too old, or there are none.
+PYTHON_PEERS := h2==4.4.1 hyperframe==6.1.0 hpack==4.2.0 \
+	grpcio==1.85.3 grpcio-health-checking==1.85.1 grpcio-reflection==1.85.1
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: ## install the Debian packages that building, testing and measuring need (once, as root)
+setup: ## install the packages that building, testing and measuring need (once, as root)
 	apt-get update -qq
 	# Services of test peers must not start by themselves.
 	printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) $(PEERS); \
 		status=$$?; rm -f /usr/sbin/policy-rc.d; exit $$status
+	python3 -m pip install -q --root-user-action=ignore --upgrade --target .build/peers $(PYTHON_PEERS)
 
 bpf: ## compile the BPF programs
 	$(MAKE) -s -C bpf OUT=$(abspath $(OUT)/lib/apus)

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -20,37 +21,70 @@ import servers
 from network import PROXY_FRONT, Network
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-#: Row: path, connections, the servers that are compared.
+
+
+def wrk(path, connections):
+    """HTTP/1.1: makes wrk's words, and reads what it says. Times in microseconds."""
+    def command(url, seconds, directory):
+        return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", f"{HERE}/report.lua", url + path]
+    return command, lambda text: json.loads(text.strip().splitlines()[-1])
+
+
+def h2load(path, connections, streams, grpc=False):
+    """HTTP/2 with prior knowledge: the same by h2load, which tells a mean but no percentiles."""
+    def command(url, seconds, directory):
+        words = ["h2load", f"-c{connections}", f"-m{streams}", f"-D{seconds}", url + path]
+        if grpc:
+            words += ["-d", f"{directory}/message", "-H", "content-type: application/grpc", "-H", "te: trailers"]
+        return words
+
+    def read(text):
+        total, done, failed, errored, timeout = map(int, re.search(
+            r"requests: (\d+) total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored, (\d+) timeout",
+            text).groups())
+        others = sum(map(int, re.search(r"(\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text).groups()))
+        return {"requests": done, "duration": float(re.search(r"finished in ([\d.]+)s", text)[1]) * 1e6,
+                "p50": None, "p99": None, "errors": failed + errored + timeout + others}
+    return command, read
+
+
+#: Row: the load, the servers that are compared.
 ROWS = {
-    "small": ("/small", 32, ["apus", "apus-no-spin", "nginx", "haproxy", "envoy"]),
-    "10 KB": ("/10k", 32, ["apus", "nginx", "haproxy", "envoy"]),
-    "opaque TCP": ("/small", 32, ["apus-opaque", "haproxy-tcp"]),
-    "1 connection": ("/small", 1, ["apus", "apus-no-spin", "nginx", "haproxy"]),
-    "2 connections": ("/small", 2, ["apus", "apus-no-spin", "nginx", "haproxy"]),
+    "small": (wrk("/small", 32), ["apus", "apus-no-spin", "nginx", "haproxy", "envoy"]),
+    "10 KB": (wrk("/10k", 32), ["apus", "nginx", "haproxy", "envoy"]),
+    "opaque TCP": (wrk("/small", 32), ["apus-opaque", "haproxy-tcp"]),
+    "1 connection": (wrk("/small", 1), ["apus", "apus-no-spin", "nginx", "haproxy"]),
+    "2 connections": (wrk("/small", 2), ["apus", "apus-no-spin", "nginx", "haproxy"]),
+    "h2 small 8x16": (h2load("/small", 8, 16), ["apus-h2", "nginx-h2", "haproxy-h2", "envoy-h2"]),
+    "h2 small 32x1": (h2load("/small", 32, 1), ["apus-h2", "nginx-h2", "haproxy-h2", "envoy-h2"]),
+    "h2 10 KB 8x16": (h2load("/10k", 8, 16), ["apus-h2", "nginx-h2", "haproxy-h2", "envoy-h2"]),
+    "h2 10 KB 32x1": (h2load("/10k", 32, 1), ["apus-h2", "nginx-h2", "haproxy-h2", "envoy-h2"]),
+    "gRPC unary 8x16": (h2load(servers.GRPC_PATH, 8, 16, grpc=True), ["apus-grpc", "envoy-grpc"]),
+    "gRPC unary 32x1": (h2load(servers.GRPC_PATH, 32, 1, grpc=True), ["apus-grpc", "envoy-grpc"]),
 }
 #: Row: server, the most that apus-proxy's processor time per request may be of its.
 BARS = {
     "small": {"haproxy": 0.92, "nginx": 0.95, "envoy": 0.30},
     "10 KB": {"haproxy": 0.92, "nginx": 0.95, "envoy": 0.30},
     "opaque TCP": {"haproxy-tcp": 1.0},
+    **{row: {"haproxy-h2": 0.85, "nginx-h2": 0.60, "envoy-h2": 0.40} for row in ROWS if row.startswith("h2 ")},
+    **{row: {"envoy-grpc": 0.40} for row in ROWS if row.startswith("gRPC ")},
 }
 PROXY_CPU, OTHERS_CPU = 1, 0
 IDLE_CONNECTIONS = 1000
 
 
-def measure(network, server, path, connections, seconds):
-    """One run of wrk; times in microseconds."""
+def measure(network, server, load, seconds, directory):
+    """One run of a load; times in microseconds."""
+    command, read = load
+    words = command(f"http://{PROXY_FRONT}:{servers.PORT[server.name]}", seconds, directory)
     pids = server.pids
     before, split_before = accounting.run_time(pids), accounting.user_and_system(pids)
-    done = subprocess.run(
-        network.enter("client", OTHERS_CPU) + [
-            "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", f"{HERE}/report.lua",
-            f"http://{PROXY_FRONT}:{servers.PORT[server.name]}{path}"],
-        capture_output=True, text=True, check=True)
+    done = subprocess.run(network.enter("client", OTHERS_CPU) + words, capture_output=True, text=True, check=True)
     after, split_after = accounting.run_time(pids), accounting.user_and_system(pids)
-    result = json.loads(done.stdout.strip().splitlines()[-1])
-    if result["errors"]:
-        raise RuntimeError(f"{server.name}: {result['errors']} errors at {path}")
+    result = read(done.stdout)
+    if result["errors"] or not result["requests"]:
+        raise RuntimeError(f"{server.name}: {result['errors']} errors of {result['requests']}: {' '.join(words)}")
     user, system = (late - early for late, early in zip(split_after, split_before))
     each = (after - before) / result["requests"] * 1e6
     return {
@@ -58,12 +92,12 @@ def measure(network, server, path, connections, seconds):
         "p50": result["p50"], "p99": result["p99"]}
 
 
-def run(network, running, rounds, seconds, log):
-    results = {row: {name: [] for name in names} for row, (_, _, names) in ROWS.items()}
+def run(network, running, rows, rounds, seconds, directory, log):
+    results = {row: {name: [] for name in names} for row, (_, names) in rows.items()}
     for number in range(rounds):
-        for row, (path, connections, names) in ROWS.items():
+        for row, (load, names) in rows.items():
             for name in random.sample(names, len(names)):
-                results[row][name].append(measure(network, running[name], path, connections, seconds))
+                results[row][name].append(measure(network, running[name], load, seconds, directory))
         log(f"round {number + 1} of {rounds}")
     return results
 
@@ -85,7 +119,9 @@ def memory(network, server):
 
 
 def middle(samples, key):
-    return statistics.median(sample[key] for sample in samples)
+    """The median, or None if it was not measured."""
+    values = [sample[key] for sample in samples]
+    return None if None in values else statistics.median(values)
 
 
 def ratio(results, row, name, other):
@@ -101,9 +137,13 @@ def table(results, memories):
         first = next(iter(names))
         for name, samples in names.items():
             relative = "1" if name == first else f"{ratio(results, row, first, name):.2f}"
+            p50, p99 = (f"{value:.0f}" if value is not None else "-" for value in (
+                middle(samples, "p50"), middle(samples, "p99")))
             lines.append(
                 f"| {row} | {name} | {middle(samples, 'cpu'):.1f} ({middle(samples, 'user'):.1f}) | {relative} | "
-                f"{middle(samples, 'rate'):,.0f} | {middle(samples, 'p50'):.0f} | {middle(samples, 'p99'):.0f} |")
+                f"{middle(samples, 'rate'):,.0f} | {p50} | {p99} |")
+    if not memories:
+        return "\n".join(lines)
     lines += ["", f"| proxy | idle KiB | KiB per idle connection (of {IDLE_CONNECTIONS:,}) |", "|---|---|---|"]
     lines += [f"| {name} | {m['idle_kib']:,} | {m['kib_per_connection']:.1f} |" for name, m in memories.items()]
     return "\n".join(lines)
@@ -111,6 +151,8 @@ def table(results, memories):
 
 def verdicts(results):
     for row, bars in BARS.items():
+        if row not in results:
+            continue
         first = next(iter(results[row]))
         for other, bar in bars.items():
             value = ratio(results, row, first, other)
@@ -123,12 +165,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 second: whether it works, not how fast")
+    parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows whose name has this regular expression")
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 2, 1
     if os.geteuid() != 0:
         sys.exit("bench: needs root, for network namespaces")
+    rows = {row: of_row for row, of_row in ROWS.items() if re.search(options.rows, row)}
+    wanted = {name for _, names in rows.values() for name in names}
     binaries, missing = servers.find_binaries(options.build_path)
     if missing:
         sys.exit("\n".join(f"bench: {line}" for line in missing))
@@ -140,16 +185,17 @@ def main():
     started = []
     try:
         with Network() as network:
-            backend = servers.start_backend(network, directory, OTHERS_CPU)
-            started.append(backend)
-            servers.wait_until_serving(backend, network, f"{HERE}/hold.py")
+            for backend in servers.start_backends(network, directory, OTHERS_CPU):
+                started.append(backend)
+                servers.wait_until_serving(backend, network, f"{HERE}/hold.py")
             running = {}
-            for name in servers.PORT:
+            for name in (name for name in servers.PORT if name in wanted):
                 running[name] = servers.start(name, network, directory, binaries, PROXY_CPU)
                 started.append(running[name])
                 servers.wait_until_serving(running[name], network, f"{HERE}/hold.py")
-            memories = {name: memory(network, running[name]) for name in ("apus", "nginx", "haproxy", "envoy")}
-            results = run(network, running, options.rounds, options.seconds, log)
+            memories = {} if options.rows else {
+                name: memory(network, running[name]) for name in ("apus", "nginx", "haproxy", "envoy")}
+            results = run(network, running, rows, options.rounds, options.seconds, directory, log)
     finally:
         for server in reversed(started):
             server.stop()

@@ -11,6 +11,8 @@ ROOT = HERE.parent.parent
 BIN = pathlib.Path(os.environ.get("APUS_BIN", ROOT / "out/bin"))
 PEERS = HERE / "peers"
 NAMESPACES = ("plain", "meshed")
+#: The Python that `make setup` has given PyPI's peers: grpcio and its services.
+PYTHON_WITH_PEERS = ["/usr/bin/env", f"PYTHONPATH={ROOT / '.build/peers'}", sys.executable]
 
 
 def require_root():
@@ -48,6 +50,12 @@ def deployment(name, command, port=None, replicas=1, service_port=None, annotati
                  "template": {"metadata": {"labels": {"app": name}, "annotations": annotations or {}},
                               "spec": {"containers": [container]}}}})
     return documents
+
+
+def service(name, application, port):
+    """One more Service of a Deployment, for another of its ports."""
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": application}, "ports": [{"port": port, "targetPort": port}]}}
 
 
 class Cluster:
@@ -130,6 +138,7 @@ def programs(directory):
             http {{ access_log off; client_max_body_size 0; client_body_temp_path {directory}/body-%NS%;
               proxy_temp_path {directory}/p1; fastcgi_temp_path {directory}/p2; uwsgi_temp_path {directory}/p3;
               scgi_temp_path {directory}/p4; keepalive_timeout 2s;
+              server {{ listen 8083 http2; root {www}; }}
               server {{ listen 8080; root {www}; location = /who {{ return 200 "$remote_addr\\n"; }}
                 location = /gone {{ return 410; }} location = /empty {{ return 204; }}
                 location = /moved {{ return 301 http://example.invalid/; }} }} }}""",
@@ -159,11 +168,15 @@ backend web
         own += deployment("other", ["sleep", "100000"], replicas=2)
         own += deployment("files", [python, "-m", "http.server", "8000", "--directory", str(www)], 8000, replicas=2)
         own += deployment("nginx", ["nginx", "-c", str(directory / f"{namespace}-nginx.conf")], 8080)
+        own.append(service("nginx2", "nginx", 8083))
+        own += deployment("nghttpd", ["nghttpd", "--no-tls", "-d", str(www), "8090"], 8090)
+        own += deployment("node2", ["/usr/bin/env", "node", str(PEERS / "http2.js"), "serve", "8092"], 8092)
+        for name, replicas in (("grpc", 1), ("grpc-pair", 2)):
+            own += deployment(name, [*PYTHON_WITH_PEERS, str(PEERS / "grpc_server.py"), "50051"], 50051, replicas)
         own += deployment("haproxy", ["haproxy", "-f", str(directory / f"{namespace}-haproxy.cfg")], 8081)
         own += deployment("node", ["/usr/bin/env", "node", str(PEERS / "http.js")], 8082)
         own += deployment("peer", [python, str(PEERS / "peer.py")], 9000)
-        own.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "greeter"},
-                    "spec": {"selector": {"app": "peer"}, "ports": [{"port": 9001, "targetPort": 9001}]}})
+        own.append(service("greeter", "peer", 9001))
         own += deployment("smtp", [python, "-W", "ignore", "-m", "smtpd", "-n", "-c", "DebuggingServer",
                                    "0.0.0.0:2525"], 2525)
         own += deployment("iperf", ["iperf3", "-s"], 5201)
@@ -180,8 +193,10 @@ backend web
 @pytest.fixture(scope="session")
 def cluster():
     require_root()
-    missing = [name for name in ("nginx", "haproxy", "node", "iperf3", "redis-server", "psql", "wrk", "curl")
+    missing = [name for name in ("nginx", "haproxy", "node", "iperf3", "redis-server", "psql", "wrk", "curl",
+                                "nghttp", "nghttpd", "h2load")
                if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
+    missing += [name for name in ("grpc", "grpc_health", "grpc_reflection") if not (ROOT / ".build/peers" / name).exists()]
     assert not missing, f"missing programs: {', '.join(missing)}; run make setup"
     directory = pathlib.Path(tempfile.mkdtemp(prefix="apus-integration-"))
     directory.chmod(0o755)

@@ -142,6 +142,14 @@ def read_exactly(connection, count, data=b""):
     return data
 
 
+def start_proxy(ports, *arguments, **options):
+    """An apus-proxy; or, with APUS_REFERENCE, another program in its place, to tell whether it is the test that is wrong."""
+    if reference := os.environ.get("APUS_REFERENCE"):
+        from reference import Reference
+        return Reference(reference, ports)
+    return Proxy(ports, *arguments, **options)
+
+
 @pytest.fixture
 def make():
     """Makes proxies and upstreams that end with the test."""
@@ -153,12 +161,12 @@ def make():
             return made[-1]
 
         def proxy(self, endpoints, *arguments, **options):
-            proxy = Proxy([getattr(endpoint, "port", endpoint) for endpoint in endpoints], *arguments, **options)
+            proxy = start_proxy([getattr(endpoint, "port", endpoint) for endpoint in endpoints], *arguments, **options)
             made.append(proxy)
             return proxy
 
     yield Make()
-    failed = [item for item in made if isinstance(item, Proxy) and not item.may_end and not item.is_alive()]
+    failed = [item for item in made if not isinstance(item, Upstream) and not item.may_end and not item.is_alive()]
     for item in reversed(made):
         item.end()
     assert not failed, "the proxy died: " + "; ".join(failed[0].lines[-3:])
