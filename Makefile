@@ -54,7 +54,10 @@ check: ## what CI checks without running anything: format, module edges, words
 	python3 Tests/check_modules.py
 	python3 Tests/check_words.py
 
+protos: ## generate the sample's gRPC code anew (minutes; needs protobuf-compiler)
+	deploy/samples/emojivoto/Protos/generate
+
 clean: ## remove what was built
 	rm -rf .build $(OUT)
 
-.PHONY: help setup bpf build demo test bench fmt check clean
+.PHONY: help setup bpf build demo test bench fmt check protos clean

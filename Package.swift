@@ -21,8 +21,10 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = [], safe: Boo
     .target(name: name, dependencies: dependencies, swiftSettings: safe ? strictAndSafe : strict)
 }
 
-func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+func program(
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, exclude: [String] = []
+) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil, exclude: [String] = []) -> Target {
@@ -37,6 +39,11 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(
+    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let dataPlane: [Target] = [
@@ -82,8 +89,12 @@ let controlSide: [Target] = [
     program("apus", ["Commands"]),
     program("apus-agent", ["Agent", argumentParser, logging, lifecycle]),
     program(
-        "emojivoto", [hummingbird, httpClient, nioCore, nioHTTP1, nioPosix, logging, argumentParser],
-        path: "deploy/samples/emojivoto"),
+        "emojivoto",
+        [
+            grpcCore, grpcTransport, grpcProtobuf, protobuf, hummingbird, httpClient, nioCore, nioHTTP1, nioPosix,
+            logging, lifecycle, argumentParser,
+        ],
+        path: "deploy/samples/emojivoto", exclude: ["Protos"]),
 
     tests("AgentTests", ["Agent", "ProxyLink", "Model", "Telemetry", "Kernel", "Addresses", "TestSupport"]),
     tests("CommandsTests", ["Commands", "Telemetry", argumentParser], exclude: ["Golden"]),
@@ -103,6 +114,10 @@ let package = Package(
             .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
             .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
             .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+            .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+            .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+            .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+            .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         ],
     targets: dataPlaneOnly ? dataPlane : dataPlane + controlSide
 )
