@@ -98,6 +98,7 @@ let controlSide: [Target] = [
 
     tests("AgentTests", ["Agent", "ProxyLink", "Model", "Telemetry", "Kernel", "Addresses", "TestSupport"]),
     tests("CommandsTests", ["Commands", "Telemetry", argumentParser], exclude: ["Golden"]),
+    tests("EmojivotoTests", ["emojivoto", grpcCore]),
     tests("LocalClusterTests", ["LocalCluster", "Model", "TestSupport"]),
 ]
 

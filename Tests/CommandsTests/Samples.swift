@@ -41,7 +41,7 @@ enum Samples {
                     microseconds: [900, 1500, 30_000]),
                 series(
                     .outbound, web, voting1, service: "emojivoto/voting-svc", tls: .local, 631, 119,
-                    microseconds: [400, 480]),
+                    live: 4, microseconds: [400, 480]),
                 series(
                     .inbound, voting1, web, service: "emojivoto/voting-svc", tls: .local, 631, 119,
                     live: 3, microseconds: [400, 480]),

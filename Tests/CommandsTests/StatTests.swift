@@ -136,8 +136,10 @@ struct StatTests {
 
     @Test("the demonstration's checks pass on what the sample does and fail on what it does not")
     func demo() throws {
-        let checks = DemoChecks(try summary(["deploy"]), rate: 25).checks
-        #expect(checks.filter(\.passes).map(\.name) == ["web success", "web rate", "voting success"])
+        let watched = try summary(["deploy"], .from(Resource(kind: .deployment, name: "web"), namespace: "emojivoto"))
+        let checks = DemoChecks(try summary(["deploy"]), watched: watched, rate: 25, streams: 4).checks
+        #expect(
+            checks.filter(\.passes).map(\.name) == ["web success", "web rate", "voting success", "voting streams"])
         #expect(checks.first { $0.name == "emoji rate" }?.measured == nil)
         #expect(checks[0].text == "PASS  web success: 92.1%, expected 92.1% within 5 %")
     }

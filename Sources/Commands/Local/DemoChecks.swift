@@ -26,15 +26,17 @@ struct DemoChecks {
 
     let checks: [Check]
 
-    /// - Parameter rate: the bot's rounds a second.
-    init(_ summary: StatSummary, rate: Double) {
-        let rows = Dictionary(
-            uniqueKeysWithValues: (summary.groups.first { $0.kind == .deployment }?.rows ?? []).map { ($0.name, $0) })
+    /// - Parameters:
+    ///   - watched: what was asked of the workloads by the watcher.
+    ///   - rate: the bot's rounds a second.
+    ///   - streams: how many streams the watcher keeps open.
+    init(_ summary: StatSummary, watched: StatSummary, rate: Double, streams: Double) {
+        let rows = DemoChecks.rows(summary)
         let expected = [
             ("web", 1 - DemoChecks.failureShare / 2, 2 * rate), ("voting", 1 - DemoChecks.failureShare, rate),
             ("emoji", 1, 2 * rate),
         ]
-        checks = expected.flatMap { name, success, rate in
+        let rates = expected.flatMap { name, success, rate in
             let row = rows[name]
             return [
                 Check(
@@ -45,5 +47,16 @@ struct DemoChecks {
                     unit: "rps"),
             ]
         }
+        let live = DemoChecks.rows(watched)["voting"]?.live
+        checks =
+            rates + [
+                Check(
+                    name: "voting streams", expected: streams, measured: live.map { Double($0) }, unit: " open")
+            ]
+    }
+
+    private static func rows(_ summary: StatSummary) -> [String: StatRow] {
+        Dictionary(
+            uniqueKeysWithValues: (summary.groups.first { $0.kind == .deployment }?.rows ?? []).map { ($0.name, $0) })
     }
 }

@@ -85,10 +85,18 @@ struct LocalDemo: AsyncParsableCommand {
         try await waitForTraffic(agents)
         try await countDown()
 
-        let query = StatQuery(resources: [Resource(kind: .deployment)], namespace: "emojivoto")
-        let summary = StatSummary(try await StatCommand.ask(agents, window: timeWindow.seconds), query)
+        var query = StatQuery(resources: [Resource(kind: .deployment)], namespace: "emojivoto")
+        let reports = try await StatCommand.ask(agents, window: timeWindow.seconds)
+        let summary = StatSummary(reports, query)
         Terminal.shared.print("\n$ apus stat deploy -n emojivoto\n\(StatTable(summary: summary).text)")
-        let checks = DemoChecks(summary, rate: LocalDemo.rate(of: plan)).checks
+        query.relation = .from(Resource(kind: .deployment, name: "vote-watcher"), namespace: "emojivoto")
+        let watched = StatSummary(reports, query)
+        Terminal.shared.print(
+            "$ apus stat deploy -n emojivoto --from deploy/vote-watcher\n\(StatTable(summary: watched).text)")
+        let checks = DemoChecks(
+            summary, watched: watched, rate: LocalDemo.setting("REQUEST_RATE", of: "vote-bot", in: plan),
+            streams: LocalDemo.setting("STREAMS", of: "vote-watcher", in: plan)
+        ).checks
         for check in checks { Terminal.shared.print(check.text) }
         try await showTap(agents)
         let passed = checks.allSatisfy(\.passes)
@@ -158,10 +166,10 @@ struct LocalDemo: AsyncParsableCommand {
         if shown == 0 { throw CommandError("the tap showed nothing for 10 s") }
     }
 
-    /// What the manifest tells the bot.
-    private static func rate(of plan: ClusterPlan) -> Double {
-        let bot = plan.pods.first { $0.owner == "vote-bot" }
-        let variable = bot?.containers.first?.environment.first { $0.name == "REQUEST_RATE" }
+    /// What the manifest tells a program.
+    private static func setting(_ name: String, of owner: String, in plan: ClusterPlan) -> Double {
+        let pod = plan.pods.first { $0.owner == owner }
+        let variable = pod?.containers.first?.environment.first { $0.name == name }
         return variable.flatMap { Double($0.value) } ?? 1
     }
 }

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AsyncHTTPClient
-import Foundation
-import NIOCore
-import NIOHTTP1
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import ServiceLifecycle
 
-/// A service as another program calls it: `POST /emojivoto.v1.Service/Method` with JSON both ways, over kept-alive
-/// connections.
-struct BackEnd: Sendable {
-    /// `host:port`
-    let host: String
+/// A gRPC service as another program calls it: one connection for as long as the program lives.
+struct BackEnd: Service {
+    let client: GRPCClient<HTTP2ClientTransport.Posix>
 
-    /// An answer that is not 200.
-    struct Failed: Error, CustomStringConvertible {
-        let description: String
-        let status: UInt
+    /// - Parameter variable: the environment variable that has `host:port`.
+    init(_ variable: String) throws {
+        let (host, port) = try Environment.address(variable)
+        client = GRPCClient(
+            transport: try .http2NIOPosix(
+                target: .dns(host: host, port: port), transportSecurity: .plaintext,
+                // The default grows to two minutes: long after a back end is there again, nobody would notice.
+                config: .defaults { $0.backoff.max = .seconds(2) }))
     }
 
-    private struct Nothing: Codable {}
-
-    func call<Answer: Decodable>(_ path: String, returning type: Answer.Type = Answer.self) async throws -> Answer {
-        try await call(path, Nothing())
-    }
-
-    func call<Answer: Decodable>(
-        _ path: String, _ question: some Encodable, returning type: Answer.Type = Answer.self
-    ) async throws -> Answer {
-        var request = HTTPClientRequest(url: "http://\(host)\(path)")
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        request.body = .bytes(try JSONEncoder().encode(question))
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
-        let body = try await response.body.collect(upTo: 1 << 20)
-        guard response.status.code == 200 else {
-            throw Failed(
-                description: "\(path): \(response.status.code) \(String(buffer: body))", status: response.status.code)
+    /// Keeps the connection until the program is told to end.
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await client.runConnections()
+        } onGracefulShutdown: {
+            client.beginGracefulShutdown()
         }
-        return try JSONDecoder().decode(Answer.self, from: Data(body.readableBytesView))
     }
+
+    /// What a call that somebody waits for is given.
+    static var options: CallOptions {
+        var options = CallOptions.defaults
+        options.timeout = .seconds(10)
+        return options
+    }
+}
+
+extension RPCError {
+    /// For logs and JSON errors.
+    var text: String { "\(code): \(message)" }
 }

@@ -31,14 +31,20 @@ enum Environment {
         return value
     }
 
-    /// `100ms`, `1.5s`.
     static func duration(_ name: String) throws -> Duration? {
         guard let text = text(name) else { return nil }
-        for (unit, seconds) in [("ms", 0.001), ("s", 1.0)] {
-            if text.hasSuffix(unit), let value = Double(text.dropLast(unit.count)), value >= 0 {
-                return .seconds(value * seconds)
-            }
+        guard let duration = GoDuration.parse(text) else {
+            throw ValidationError("\(name) is \"\(text)\": write 100ms, 1.5s or 1m30s")
         }
-        throw ValidationError("\(name) is \"\(text)\": write 100ms or 1.5s")
+        return duration
+    }
+
+    /// `host:port`, taken apart.
+    static func address(_ name: String) throws -> (host: String, port: Int) {
+        let text = try required(name)
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (1...65535).contains(port), colon > text.startIndex
+        else { throw ValidationError("\(name) is \"\(text)\": write host:port") }
+        return (String(text[..<colon]), port)
     }
 }

@@ -16,15 +16,12 @@ struct GreeterClientCommand: AsyncParsableCommand {
             """)
 
     func run() async throws {
-        let host = try Environment.required("GREETER_HOST")
-        guard let colon = host.lastIndex(of: ":"), let port = Int(host[host.index(after: colon)...]) else {
-            throw ValidationError("GREETER_HOST is \"\(host)\": write host:port")
-        }
+        let (host, port) = try Environment.address("GREETER_HOST")
         let interval = try Environment.duration("INTERVAL") ?? .seconds(1)
         let lines = Int(try Environment.number("LINES", in: 0...1_000_000, default: 3))
         while true {
             do {
-                let taken = try await visit(String(host[..<colon]), port, lines: lines)
+                let taken = try await visit(host, port, lines: lines)
                 Emojivoto.log.info("greeted", metadata: ["after": "\(taken)"])
             } catch {
                 Emojivoto.log.warning("no greeting", metadata: ["error": "\(error)"])

@@ -3,27 +3,26 @@
 import Foundation
 import Hummingbird
 import NIOCore
+import ServiceLifecycle
 
 /// What all HTTP programs here share: a server on every address that ends gracefully on TERM.
 enum Server {
-    /// Serves until TERM or INT. With metrics, another port tells them.
+    /// Serves until TERM or INT, while `services` run.
     static func run(
-        _ router: Router<BasicRequestContext>, port: Int,
-        metrics: (port: Int, text: @Sendable () async -> String)? = nil
+        _ router: Router<BasicRequestContext>, port: Int, with services: [any Service]
     ) async throws {
-        var app = Application(
+        var app = application(router, port: port)
+        app.addServices(services)
+        try await app.runService()
+    }
+
+    /// A server to run beside others.
+    static func application(_ router: Router<BasicRequestContext>, port: Int) -> Application<
+        RouterResponder<BasicRequestContext>
+    > {
+        Application(
             router: router, configuration: .init(address: .hostname("0.0.0.0", port: port), serverName: nil),
             logger: Emojivoto.log)
-        if let metrics {
-            let metricsRouter = Router()
-            metricsRouter.get("/metrics") { _, _ in await metrics.text() }
-            app.addServices(
-                Application(
-                    router: metricsRouter,
-                    configuration: .init(address: .hostname("0.0.0.0", port: metrics.port), serverName: nil),
-                    logger: Emojivoto.log))
-        }
-        try await app.runService()
     }
 
     /// A JSON answer.
