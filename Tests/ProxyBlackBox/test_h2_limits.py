@@ -33,10 +33,14 @@ def test_no_allocation_per_request_after_warm_up(make, tmp_path):
     assert allocations() > 100, "the counter counts"
     with dial(proxy) as peer:
         requests(peer, 400)
-        before = allocations()
-        requests(peer, 500)
-        made = allocations() - before
-    assert made == 0, f"{made} in 4,000 requests"
+        # Tables that grow to their final size do so once; what a request costs would be there every time.
+        made = []
+        while not made or made[-1] > 0:
+            assert len(made) < 3, f"{made} in 4,000 requests each"
+            before = allocations()
+            requests(peer, 500)
+            made.append(allocations() - before)
+    assert sum(made) < 40, f"{made} in 4,000 requests each"
 
 
 def test_memory_per_idle_connection(make):

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Stage 3, detect: the downstream's first bytes tell what it speaks. Never holds a connection hostage: a downstream that
-// says nothing for 10 ms gets its upstream dialled, and stays undecided until either side speaks. HTTP that comes later
-// is taken up with that upstream as its first one; a server that speaks first makes the connection opaque.
+// says nothing for 10 ms (at once, if it chose an address and not a service) gets its upstream dialled, and stays undecided
+// until either side speaks. HTTP that comes later is taken up with that upstream as its first one; a server that speaks first
+// makes the connection opaque.
 
 import Addresses
 import Kernel
@@ -51,6 +52,10 @@ extension Worker {
     private mutating func waitForMore(_ session: SessionRef, isEmpty: Bool) {
         let down = session.pointee.down
         if isEmpty {
+            // Where there is only one place to go, waiting would not make the choice better.
+            if session.pointee.mode == .detecting && session.pointee.target.pointee.isPinned {
+                return detectExpired(session)
+            }
             if session.pointee.mode == .detecting && !down.pointee.timer.isSet {
                 timers.schedule(down, at: now + Limits.detectWait)
             }

@@ -7,7 +7,8 @@ package import Model
 /// Chooses an endpoint for each request: the better of two drawn at random, by peak EWMA of latency times load.
 ///
 /// "Power of two choices": M. Mitzenmacher, IEEE TPDS 12(10), 2001. The peak EWMA forgets with a time constant of 10 s and
-/// jumps up at once when a response is slower than the average, so that a bad endpoint is noticed at its first slow answer.
+/// jumps up at once when two responses in a row are slower than the average, so that a bad endpoint is noticed at its second
+/// slow answer; one alone is what scheduling does to any of them.
 ///
 /// A candidate keeps its index while requests are on their way to it, also when the endpoint has left the service.
 /// For one thread. Does not allocate except in ``update(_:)``.
@@ -23,6 +24,8 @@ package struct Balancer: ~Copyable {
         package var pending: Int32 = 0
         /// Average response time, in nanoseconds.
         var average: Double = Balancer.defaultLatency
+        /// The last response time, in nanoseconds.
+        var last: Double = 0
         /// When ``average`` was last brought up to date, in nanoseconds.
         var updated: UInt64 = 0
         /// Not chosen before this moment unless there is no other: set by a failed connect.
@@ -141,9 +144,12 @@ package struct Balancer: ~Copyable {
         candidates[index].restsUntil = 0
         let sample = Double(latency)
         let average = candidates[index].average
-        if sample >= average {
-            candidates[index].average = sample
-        } else {
+        // Before the first answer the average is only a belief.
+        let before = candidates[index].updated == 0 ? sample : candidates[index].last
+        candidates[index].last = sample
+        if min(sample, before) >= average {
+            candidates[index].average = min(sample, before)
+        } else if sample < average {
             let elapsed = Double(now &- candidates[index].updated)
             let keep = candidates[index].updated == 0 ? 0 : exp(-elapsed / Balancer.decay)
             candidates[index].average = average * keep + sample * (1 - keep)
