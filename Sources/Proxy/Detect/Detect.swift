@@ -53,7 +53,9 @@ extension Worker {
         let down = session.pointee.down
         if isEmpty {
             // Where there is only one place to go, waiting would not make the choice better.
-            if session.pointee.mode == .detecting && session.pointee.target.pointee.isPinned {
+            if session.pointee.mode == .detecting && session.pointee.target.pointee.isPinned
+                && !session.pointee.isDenied
+            {
                 return detectExpired(session)
             }
             if session.pointee.mode == .detecting && !down.pointee.timer.isSet {
