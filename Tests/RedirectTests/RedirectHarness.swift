@@ -19,7 +19,8 @@ final class RedirectHarness {
     var redirect: Redirect!
     let messages = Messages()
     private let cgroup: String
-    private let home: String
+    /// Where the process was before the first test: another test's cgroup would not be empty when it is to go.
+    private static let home = Result { try RedirectHarness.currentCgroup() }
 
     final class Messages: Sendable {
         private let lines = Mutex<[String]>([])
@@ -31,7 +32,7 @@ final class RedirectHarness {
         network = try TestNetwork()
         let name = "\(TestLeftovers.prefix)\(getpid())-\(RedirectHarness.numbers.add(1, ordering: .relaxed).newValue)"
         cgroup = "\(TestLeftovers.cgroupRoot)/\(name)"
-        home = try RedirectHarness.currentCgroup()
+        _ = try RedirectHarness.home.get()
         guard mkdir(cgroup, 0o755) == 0 else { throw TestSocket.Failed(call: "mkdir", code: errno) }
         options = RedirectOptions(
             objectDirectory: try RedirectHarness.objects.get(), pinDirectory: "\(TestLeftovers.pinRoot)/\(name)",
@@ -42,8 +43,12 @@ final class RedirectHarness {
     deinit {
         try? redirect?.close(leaveInPlace: false)
         redirect = nil
-        if let file = FileHandle(forWritingAtPath: "\(home)/cgroup.procs") { file.write(Data("\(getpid())".utf8)) }
-        rmdir(cgroup)
+        if let home = try? RedirectHarness.home.get(), let file = FileHandle(forWritingAtPath: "\(home)/cgroup.procs") {
+            file.write(Data("\(getpid())".utf8))
+        }
+        // A thread of a test that is just ending keeps it busy for a moment.
+        let isGone = eventually { rmdir(self.cgroup) == 0 || errno == ENOENT }
+        if !isGone { Issue.record("\(cgroup) stays behind") }
     }
 
     /// A new agent, with whatever the last one left.
