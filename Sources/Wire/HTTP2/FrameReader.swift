@@ -55,7 +55,6 @@ extension HTTP2 {
             let payload = at &+ HTTP2.frameHeadBytes
             if head.type == .data { return try beginData(head, bytes, &at, payload) }
             guard bytes.count &- payload >= head.length else { return .needMore }
-            at = payload &+ head.length
             var range = ByteRange(payload, payload &+ head.length)
             switch head.type {
             case .headers:
@@ -68,6 +67,7 @@ extension HTTP2 {
                 if head.endsHeaders { continued = 0 }
             default: break
             }
+            at = payload &+ head.length
             return .frame(head, payload: range)
         }
 
