@@ -40,6 +40,13 @@ demo: build ## bring a two-node cluster up on this machine, with traffic, stat a
 test: build ## run every test (as root)
 	Tests/run
 
+# SECONDS goes as an argument: in the environment bash takes it for its own.
+fuzz: ## fuzz the parsers with sanitizers; TARGET=chunked and SECONDS=60 choose which and how long each
+	Tests/Fuzz/run fuzz $(or $(SECONDS),60) $(TARGET)
+
+fuzz-keep: ## add what fuzzing has found to Tests/Corpora, minimised; TARGET= as above
+	Tests/Fuzz/run keep $(TARGET)
+
 bench: build ## measure against nginx, HAProxy and Envoy (as root)
 	APUS_DATA_PLANE=1 $(SWIFT) build -c release --scratch-path .build/data-plane --product proxy-harness
 	@test -x .build/data-plane/bench/envoy/_bin/envoy || \
@@ -60,4 +67,4 @@ protos: ## generate the sample's gRPC code anew (minutes; needs protobuf-compile
 clean: ## remove what was built
 	rm -rf .build $(OUT)
 
-.PHONY: help setup bpf build demo test bench fmt check protos clean
+.PHONY: help setup bpf build demo test fuzz fuzz-keep bench fmt check protos clean

@@ -6,6 +6,8 @@ import PackageDescription
 // `APUS_DATA_PLANE=1 swift test` builds and tests only what runs per byte and per connection, with no package at all:
 // seconds instead of minutes. Everything else is unchanged by it.
 let dataPlaneOnly = Context.environment["APUS_DATA_PLANE"] != nil
+// `make fuzz` sets APUS_FUZZ: only the fuzz targets and what they call, since all of it is built with sanitizers.
+let fuzzing = Context.environment["APUS_FUZZ"] != nil
 
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -17,8 +19,13 @@ let strict: [SwiftSetting] = [
 let strictAndSafe = strict + [.strictMemorySafety()]
 
 /// Static Swift runtime, so that a binary needs nothing but glibc and the C libraries it names.
-func library(_ name: String, _ dependencies: [Target.Dependency] = [], safe: Bool = false) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: safe ? strictAndSafe : strict)
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [],
+    safe: Bool = false
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path, exclude: exclude,
+        swiftSettings: safe ? strictAndSafe : strict)
 }
 
 func program(
@@ -65,12 +72,13 @@ let dataPlane: [Target] = [
     program("apus-proxy", ["Proxy"]),
 
     library("TestSupport", ["Kernel", "Addresses"]),
+    library("FuzzOracles", ["Wire"], path: "Tests/Support/FuzzOracles"),
     program(
         "proxy-harness", ["ProxyLink", "Model", "Telemetry", "Kernel", "Addresses"],
         path: "Tests/Support/ProxyHarness"),
     tests("AddressesTests", ["Addresses"]),
     tests("KernelTests", ["Kernel", "Addresses"]),
-    tests("WireTests", ["Wire"], exclude: ["Vectors"]),
+    tests("WireTests", ["Wire", "FuzzOracles"], exclude: ["Vectors"]),
     tests("TelemetryTests", ["Telemetry"]),
     tests("RoutingTests", ["Routing", "Model", "Addresses"]),
     tests("ProxyLinkTests", ["ProxyLink", "Model", "Telemetry", "Kernel", "Addresses"]),
@@ -96,11 +104,41 @@ let controlSide: [Target] = [
         ],
         path: "deploy/samples/emojivoto", exclude: ["Protos"]),
 
-    tests("AgentTests", ["Agent", "ProxyLink", "Model", "Telemetry", "Kernel", "Addresses", "TestSupport"]),
+    library(
+        "AgentOracles", ["Agent", "Model", "Addresses", "FuzzOracles"], path: "Tests/Support/AgentOracles"),
+    tests(
+        "AgentTests",
+        [
+            "Agent", "ProxyLink", "Model", "Telemetry", "Kernel", "Addresses", "TestSupport", "AgentOracles",
+            "FuzzOracles",
+        ]),
     tests("CommandsTests", ["Commands", "Telemetry", argumentParser], exclude: ["Golden"]),
     tests("EmojivotoTests", ["emojivoto", grpcCore]),
     tests("LocalClusterTests", ["LocalCluster", "Model", "TestSupport"]),
 ]
+
+/// One fuzz target for each parser. libFuzzer brings `main`.
+func fuzzer(_ name: String, _ folder: String, _ oracles: [Target.Dependency] = []) -> Target {
+    program("fuzz-" + name, oracles + ["FuzzOracles"], path: "Tests/Fuzz/" + folder)
+}
+
+let fuzz: [Target] =
+    (dataPlane + controlSide).filter {
+        ["Addresses", "Model", "Wire", "FuzzOracles", "AgentOracles"].contains($0.name)
+    }
+    + [
+        // The agent without its servers: what reads its file.
+        library(
+            "Agent", ["Addresses", "Model", yams], path: "Sources/Agent/StaticFile", exclude: ["StateSource.swift"]),
+        fuzzer("http1-request", "HTTP1Request"),
+        fuzzer("http1-response", "HTTP1Response"),
+        fuzzer("chunked", "Chunked"),
+        fuzzer("detect", "Detect"),
+        fuzzer("clienthello", "ClientHello"),
+        fuzzer("hpack", "HPACK"),
+        fuzzer("http2", "HTTP2"),
+        fuzzer("configuration", "Configuration", ["AgentOracles"]),
+    ]
 
 let package = Package(
     name: "apus",
@@ -120,5 +158,5 @@ let package = Package(
             .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
             .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         ],
-    targets: dataPlaneOnly ? dataPlane : dataPlane + controlSide
+    targets: fuzzing ? fuzz : dataPlaneOnly ? dataPlane : dataPlane + controlSide
 )

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FuzzOracles
 import Testing
 
 @testable import Wire
@@ -25,8 +26,10 @@ struct MutationTests {
                 }
                 guard let head = outcome.head else { continue }
                 accepted += 1
-                if let reason = Doubt.about(bytes, head.byteCount, outcome.fields, head.framing) {
-                    Issue.record("seed \(seed), \(sample.name): \(reason): \(bytes.text)")
+                do throws(Violation) {
+                    try HeadReading(bytes.span, head.byteCount, outcome.fields).expectOneLength(head.framing)
+                } catch {
+                    Issue.record("seed \(seed), \(sample.name): \(error): \(bytes.text)")
                     return
                 }
                 for range in [head.methodRange, head.target, head.path, head.authority] {
@@ -54,8 +57,11 @@ struct MutationTests {
                 guard let head = outcome.head else { continue }
                 accepted += 1
                 let isLengthMoot = head.framing == .none
-                if let reason = Doubt.about(bytes, head.byteCount, outcome.fields, isLengthMoot ? nil : head.framing) {
-                    Issue.record("seed \(seed), \(sample.name): \(reason): \(bytes.text)")
+                do throws(Violation) {
+                    try HeadReading(bytes.span, head.byteCount, outcome.fields)
+                        .expectOneLength(isLengthMoot ? nil : head.framing)
+                } catch {
+                    Issue.record("seed \(seed), \(sample.name): \(error): \(bytes.text)")
                     return
                 }
             }
@@ -96,62 +102,6 @@ struct MutationTests {
     }
 }
 
-/// A second, slow reading of an accepted head by other means, looking for what a laxer peer could see differently.
-enum Doubt {
-    static func about(
-        _ bytes: [UInt8], _ byteCount: Int, _ fields: [FieldTable.Field], _ framing: BodyFraming?
-    ) -> String? {
-        guard byteCount <= bytes.count else { return "longer than the input" }
-        let head = Array(bytes[..<byteCount])
-        guard head.suffix(4) == Array("\r\n\r\n".utf8)[...] else { return "does not end with an empty line" }
-        for (index, byte) in head.enumerated() {
-            switch byte {
-            case 0x0a where index == 0 || head[index - 1] != 0x0d: return "bare LF"
-            case 0x0d where index + 1 == head.count || head[index + 1] != 0x0a: return "bare CR"
-            case 0x09, 0x0a, 0x0d: continue
-            case 0..<0x20, 0x7f: return "control byte \(byte)"
-            default: continue
-            }
-        }
-        var lines = head.dropLast(4).split(separator: 0x0d, omittingEmptySubsequences: false)
-            .map { $0.first == 0x0a ? $0.dropFirst() : $0 }
-        while lines.first?.isEmpty == true { lines.removeFirst() }
-        guard lines.count - 1 == fields.count else { return "\(lines.count - 1) lines but \(fields.count) fields" }
-        var lengths: [String] = []
-        var codings: [String] = []
-        for (line, field) in zip(lines.dropFirst(), fields) {
-            guard let colon = line.firstIndex(of: 0x3a) else { return "no colon" }
-            let name = String(decoding: line[..<colon], as: UTF8.self)
-            let value = String(decoding: line[(colon + 1)...], as: UTF8.self)
-                .trimmed { $0 == " " || $0 == "\t" }
-            guard name == bytes.text(field.name), value == bytes.text(field.value) else { return "\(name) misplaced" }
-            guard !name.isEmpty, !name.contains(where: { " \t".contains($0) }) else { return "name \(name)" }
-            if name.lowercased() == "content-length" { lengths.append(value) }
-            if name.lowercased() == "transfer-encoding" { codings.append(value.lowercased()) }
-        }
-        guard lengths.count + codings.count <= 1 else { return "two lengths" }
-        guard let framing else { return nil }
-        switch (lengths.first, codings.first) {
-        case (let length?, nil):
-            guard let count = UInt64(length), length.allSatisfy(\.isNumber) else { return "length \(length)" }
-            return framing == (count == 0 ? .none : .length(count)) ? nil : "framing \(framing) for length \(length)"
-        case (nil, let coding?):
-            return framing == .chunked && coding.hasSuffix("chunked") ? nil : "framing \(framing) for \(coding)"
-        default:
-            return framing == .none || framing == .untilClose ? nil : "framing \(framing) for nothing"
-        }
-    }
-}
-
 extension [UInt8] {
     fileprivate var text: String { String(decoding: self, as: UTF8.self) }
-}
-
-extension String {
-    fileprivate func trimmed(_ isBlank: (Character) -> Bool) -> String {
-        var rest = self[...]
-        while let first = rest.first, isBlank(first) { rest.removeFirst() }
-        while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return String(rest)
-    }
 }

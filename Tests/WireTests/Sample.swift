@@ -14,11 +14,14 @@ struct Sample: CustomTestStringConvertible, Sendable {
     /// `Vectors` beside this file: one rule each.
     static let vectors = all(in: "WireTests/Vectors")
     static let http1 = all(in: "Corpora/http1")
-    static let chunked = all(in: "Corpora/chunked")
-    static let detect = all(in: "Corpora/detect")
-    static let clientHello = all(in: "Corpora/clienthello")
+    static let chunked = corpus("chunked").filter { $0.kind == "chunked" }
+    static let detect = corpus("detect").filter { $0.kind == "bin" }
+    static let clientHello = corpus("clienthello").filter { $0.kind == "bin" }
 
     static func vectors(of kind: String) -> [Sample] { vectors.filter { $0.kind == kind } }
+
+    /// The corpus of a fuzz target. What libFuzzer has found in it is named by a hash, and has no kind.
+    static func corpus(_ name: String) -> [Sample] { all(in: "Corpora/" + name) }
 
     private static func all(in folder: String) -> [Sample] {
         let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -38,7 +38,7 @@ package enum StaticFile {
 
     /// Checks a file's text; `path` is for messages.
     package static func parse(_ text: String, path: String) throws(StaticFileError) -> NodeState {
-        let mistakes = MistakeList()
+        let mistakes = MistakeList(bytes: text.utf8.count)
         var state: NodeState?
         do {
             if let root = try compose(yaml: text) {
@@ -66,10 +66,18 @@ package enum StaticFile {
             (mark.line, problem)
         case .duplicatedKeysInMapping(let duplicates, let context):
             (context.mark.line, "key given twice: \(duplicates.joined(separator: ", "))")
-        case .reader(let problem, _, _, _), .writer(let problem), .emitter(let problem), .representer(let problem):
-            (0, problem)
+        case .reader(let problem, _, let value, let text): (line(of: value, in: text), problem)
+        case .writer(let problem), .emitter(let problem), .representer(let problem): (0, problem)
         case .no, .memory, .dataCouldNotBeDecoded: (0, "not YAML")
         @unknown default: (0, "not YAML")
         }
+    }
+
+    /// The line of the first scalar that cannot stand in YAML: where reading stopped. The error's own offset counts
+    /// characters, and is missing where the scalar is only a part of one.
+    private static func line(of scalar: Int32, in text: String) -> Int {
+        let scalars = text.unicodeScalars
+        guard let end = scalars.firstIndex(where: { $0.value == scalar }) else { return 0 }
+        return 1 + scalars[..<end].count { $0 == "\n" }
     }
 }

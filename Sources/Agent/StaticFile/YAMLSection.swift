@@ -7,12 +7,40 @@ final class MistakeList {
     private(set) var mistakes: [StaticFileError.Mistake] = []
     /// Beyond this a person mends the first ones and looks again.
     static let maximum = 20
+    /// The longest reason, in Unicode scalars: enough for any name that may be, and what is said about it.
+    static let maximumReason = 600
+    /// How many more entries of lists may be read.
+    private var entriesLeft: Int
+
+    /// For a file of so many bytes. Without aliases it has fewer entries than bytes; with them, a list of lists of lists
+    /// that each stand for another is a thousand times a thousand times a thousand entries in a few kilobytes.
+    init(bytes: Int) { entriesLeft = bytes + 20_000 }
+
+    /// Takes `count` entries from what may be read; false if that is too many.
+    func takeEntries(_ count: Int) -> Bool {
+        guard count <= entriesLeft else { return false }
+        entriesLeft -= count
+        return true
+    }
 
     func add(_ reason: String, at node: Node) { add(reason, line: node.mark?.line ?? 0) }
 
     func add(_ reason: String, line: Int) {
         guard mistakes.count < MistakeList.maximum else { return }
-        mistakes.append(.init(line: line, reason: reason))
+        mistakes.append(.init(line: line, reason: MistakeList.printable(reason)))
+    }
+
+    /// One line of bearable length, whatever the file had in the place that the reason quotes.
+    private static func printable(_ reason: String) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in reason.unicodeScalars.prefix(maximumReason) {
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator:
+                scalars.append(contentsOf: scalar.escaped(asASCII: true).unicodeScalars)
+            default: scalars.append(scalar)
+            }
+        }
+        return reason.unicodeScalars.count > maximumReason ? String(scalars) + "..." : String(scalars)
     }
 }
 
@@ -63,7 +91,8 @@ struct YAMLSection {
     /// The name of a Kubernetes object: as `text`, and without a slash.
     func name(_ key: String, required: Bool = false) -> String? {
         guard let text = text(key, required: required) else { return nil }
-        guard text.utf8.count <= 253, !text.contains("/") else {
+        // Bytes, because a slash with a combining mark is another character than a slash.
+        guard text.utf8.count <= 253, !text.utf8.contains(0x2f) else {
             mistakes.add(
                 "\"\(key)\" of \(subject) is not the name of a Kubernetes object: \"\(text)\"", at: values[key]!)
             return nil
@@ -100,6 +129,10 @@ struct YAMLSection {
         if sequence.count > limit {
             mistakes.add(
                 "\"\(key)\" of \(subject) has \(sequence.count) entries; at most \(limit) are allowed", at: value)
+            return nil
+        }
+        guard mistakes.takeEntries(sequence.count) else {
+            mistakes.add("with \"\(key)\" of \(subject), aliases make too many entries; write them out", at: value)
             return nil
         }
         return Array(sequence)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentOracles
+import FuzzOracles
+
+@_cdecl("LLVMFuzzerTestOneInput")
+func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt { Oracle.configuration.fuzz(start, count) }
