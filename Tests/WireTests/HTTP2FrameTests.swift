@@ -69,7 +69,7 @@ struct HTTP2FrameTests {
     func splits() {
         let whole = ReadFrames([Self.conversation])
         #expect(whole.error == nil)
-        #expect(whole.frames.map(\.type.rawValue) == [4, 1, 1, 9, 6, 8, 0xfa])
+        #expect(whole.frames.map(\.type.rawValue) == [4, 1, 1, 9, 6, 8, 255])
         #expect(whole.payloads[2] == [0x82, 0x84])  // without padding and priority
         #expect(whole.data[1] == Array("helloworld".utf8))
         #expect(whole.ended == [1])

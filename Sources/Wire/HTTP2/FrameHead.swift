@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension HTTP2 {
-    /// What a frame is for (RFC 9113 §6). A raw number, because unknown types are legal and skipped (§5.5).
-    package struct FrameType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-        package let rawValue: UInt8
-
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-        package static var data: FrameType { FrameType(rawValue: 0) }
-        package static var headers: FrameType { FrameType(rawValue: 1) }
-        package static var priority: FrameType { FrameType(rawValue: 2) }
-        package static var resetStream: FrameType { FrameType(rawValue: 3) }
-        package static var settings: FrameType { FrameType(rawValue: 4) }
-        package static var pushPromise: FrameType { FrameType(rawValue: 5) }
-        package static var ping: FrameType { FrameType(rawValue: 6) }
-        package static var goAway: FrameType { FrameType(rawValue: 7) }
-        package static var windowUpdate: FrameType { FrameType(rawValue: 8) }
-        package static var continuation: FrameType { FrameType(rawValue: 9) }
+    /// What a frame is for (RFC 9113 §6).
+    package enum FrameType: UInt8, Sendable, BitwiseCopyable {
+        case data = 0
+        case headers, priority, resetStream, settings, pushPromise, ping, goAway, windowUpdate, continuation
+        /// A type that we do not know: legal, and skipped (§5.5).
+        case unknown = 255
     }
 
     /// The nine bytes before every payload (RFC 9113 §4.1).
@@ -38,7 +28,7 @@ extension HTTP2 {
         /// The head at `at`; its nine bytes are there.
         init(_ bytes: Span<UInt8>, at: Int) {
             length = Int(bytes[at]) &<< 16 | Int(bytes[at &+ 1]) &<< 8 | Int(bytes[at &+ 2])
-            type = FrameType(rawValue: bytes[at &+ 3])
+            type = FrameType(rawValue: bytes[at &+ 3]) ?? .unknown
             flags = bytes[at &+ 4]
             stream = bytes.word(at: at &+ 5) & HTTP2.lastStream
         }

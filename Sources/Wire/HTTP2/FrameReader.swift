@@ -100,7 +100,7 @@ extension HTTP2 {
                 try require(head.length >= 8, .frameSizeError)
             case .windowUpdate: try require(head.length == 4, .frameSizeError)
             case .continuation: try require(continued != 0, .protocolError)
-            default: break
+            case .unknown: break
             }
         }
 

@@ -39,7 +39,7 @@ private func expectOrder(_ log: FrameLog, _ stream: Span<UInt8>) throws(Violatio
         let length = Int(stream[at]) << 16 | Int(stream[at + 1]) << 8 | Int(stream[at + 2])
         let id = stream.array((at + 5)..<(at + 9)).reduce(UInt32(0)) { $0 << 8 | UInt32($1) } & 0x7fff_ffff
         try require(
-            frame.head.length == length && frame.head.type.rawValue == stream[at + 3]
+            frame.head.length == length && frame.head.type == HTTP2.FrameType(rawValue: stream[at + 3]) ?? .unknown
                 && frame.head.flags == stream[at + 4] && frame.head.stream == id, "a head is read where it is")
         try require(length <= HTTP2.maximumFrameBytes, "a frame is not longer than its limit")
         at += 9 + length

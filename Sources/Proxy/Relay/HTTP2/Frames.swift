@@ -53,7 +53,7 @@ extension Worker {
                     streamErrorWasSent(stream, mux, .frameSizeError)
                 }
             }
-        default: try spendControl(mux)  // unknown: ignored (§5.5)
+        case .data, .pushPromise, .unknown: try spendControl(mux)  // unknown is ignored (§5.5); the others do not come here
         }
     }
 
