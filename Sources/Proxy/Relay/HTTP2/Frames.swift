@@ -53,7 +53,8 @@ extension Worker {
                     streamErrorWasSent(stream, mux, .frameSizeError)
                 }
             }
-        case .data, .pushPromise, .unknown: try spendControl(mux)  // unknown is ignored (§5.5); the others do not come here
+        // What is unknown is ignored (§5.5); the others do not come here.
+        case .data, .pushPromise, .unknown: try spendControl(mux)
         }
     }
 
